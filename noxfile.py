@@ -1,0 +1,69 @@
+"""The project's sessions: `python -m nox -l` lists them, `python -m nox -s NAME -- ARGS` runs one."""
+
+import shutil
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["tests"]
+
+PINS = ("-c", "constraints.txt")
+GROUPS = nox.project.load_toml("pyproject.toml")
+# Two threads that share a busy core train several times slower than one, so tests run side by side on one thread each.
+TEST_ENV = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def install(session: nox.Session, target: str, *groups: str) -> None:
+    """Install kbench as `target` (`.` or `.[extra]`) and the named dependency groups, everything at its pin."""
+    tools = [name for group in groups for name in nox.project.dependency_groups(GROUPS, group)]
+    # Pip's isolated builds do not read -c, so the pinned build backend goes in first and the build uses it.
+    session.install(*PINS, "setuptools", "wheel")
+    # setuptools copies what an earlier build left here into the wheel, deleted modules too.
+    shutil.rmtree("build", ignore_errors=True)
+    session.install(*PINS, "--no-build-isolation", target, *tools)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run `kbench demo` and leave kbench-demo/report.html: minutes on a CPU; the first time installs torch."""
+    install(session, ".[train]")
+    session.run("kbench", "demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the whole test suite in two workers: minutes on a CPU; the first time installs torch."""
+    install(session, ".[train]", "test")
+    session.run("pytest", "-n", "2", "--dist", "worksteal", *session.posargs, env=TEST_ENV)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check rules and formatting with ruff: seconds, installs ruff alone."""
+    session.install(*PINS, *nox.project.dependency_groups(GROUPS, "lint"))
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy, strict: a minute or two; the first time installs torch, whose types it reads."""
+    install(session, ".[train]", "test")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time generation against its peers and print rows per second: minutes on one core, no torch."""
+    install(session, ".")
+    session.run("python", "tests/bench/generate.py", *session.posargs)
+
+
+@nox.session
+def pools(session: nox.Session) -> None:
+    """Redraw the committed value pools from the pinned Faker: seconds; a changed pool is a new dataset version."""
+    install(session, ".")
+    # From src/, not from the installed copy: the files to rewrite are those of the tree.
+    session.run("python", "-m", "kbench.generator.draw", env={"PYTHONPATH": "src"})

@@ -1,0 +1,32 @@
+"""Scoring one model on one release: every question asked once, every sample kept."""
+
+from collections.abc import Callable, Iterable
+
+from kbench.benchmarks.match import exact_match
+from kbench.benchmarks.metrics import Sample
+from kbench.benchmarks.models.protocol import Model
+from kbench.benchmarks.tasks import Item
+
+ASKED: tuple[str, ...] = ("train", "test", "control")
+"""The splits a model is scored on: recall of what it saw, the held-out questions, and the never-trained twins."""
+
+
+def evaluate(model: Model, items: list[Item], progress: Callable[[int], None] = lambda n: None) -> list[Sample]:
+    """Ask every item and compare by exact match. An empty prediction is a wrong answer; nothing is left out."""
+    predictions = model.answer(items, progress)
+    return [_judge(item, prediction) for item, prediction in zip(items, predictions, strict=True)]
+
+
+def _judge(item: Item, prediction: str) -> Sample:
+    right = exact_match(prediction, item.row["answers"])
+    return Sample(item, prediction, right, float(right), "scored")
+
+
+def mean_correct(samples: Iterable[Sample], **where: str) -> float:
+    """The share of right answers among the samples whose row has these column values; NaN where there are none."""
+    right = [
+        float(bool(s.correct))
+        for s in samples
+        if s.status == "scored" and all(s.item.row[column] == value for column, value in where.items())
+    ]
+    return sum(right) / len(right) if right else float("nan")

@@ -1,0 +1,100 @@
+"""Scores by style and probe, each with its interval, its control, its base and its chance level."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from kbench.benchmarks.tasks import Guessing, Item
+
+_RESAMPLES = 2000
+_STREAM = 20250307
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One scored item. `correct` and `score` are None where the status is not `scored`."""
+
+    item: Item
+    prediction: str
+    correct: bool | None
+    score: float | None
+    status: str
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Exact match over a group of samples.
+
+    `low` and `high` are a 95 % interval from a cluster bootstrap over entities (2,000 resamples, fixed stream);
+    `stderr` is the standard deviation of the resampled means; `control` is the accuracy on never-trained twins in the
+    same style, `chance` that of a uniform guess, `majority` that of the relation's commonest value, `base` that of the
+    untuned model: None where it was not measured.
+    """
+
+    style: str
+    probe: str
+    accuracy: float
+    low: float
+    high: float
+    stderr: float
+    rows: int
+    facts: int
+    entities: int
+    unscored: int
+    errors: int
+    control: float | None
+    chance: float
+    majority: float
+    base: float | None
+
+
+def accuracies(samples: Iterable[Sample], known: Guessing, base: dict[tuple[str, str], float] | None) -> list[Accuracy]:
+    """The accuracy of every style and probe among the samples, in the order they appear."""
+    from kbench.benchmarks.match import exact_match
+    from kbench.benchmarks.tasks import modal_answer
+
+    groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample.item.row["style"], sample.item.row["probe"]].append(sample)
+    found = []
+    for (style, probe), group in groups.items():
+        scored = [s for s in group if s.status == "scored"]
+        if not scored:
+            continue
+        rows = [s.item.row for s in scored]
+        right = np.asarray([float(bool(s.correct)) for s in scored])
+        low, high, stderr = bootstrap([row["entity_id"] for row in rows], right)
+        control = [float(bool(s.correct)) for s in groups.get((style, "control"), []) if s.status == "scored"]
+        found.append(
+            Accuracy(
+                style=style,
+                probe=probe,
+                accuracy=float(right.mean()),
+                low=low,
+                high=high,
+                stderr=stderr,
+                rows=len(scored),
+                facts=len({fact for row in rows for fact in row["fact_ids"]}),
+                entities=len({row["entity_id"] for row in rows}),
+                unscored=sum(s.status == "unscored" for s in group),
+                errors=sum(s.status == "error" for s in group),
+                control=float(np.mean(control)) if control and probe != "control" else None,
+                chance=float(np.mean([known.chance(row) for row in rows])),
+                majority=float(np.mean([exact_match(modal_answer(known, row), row["answers"]) for row in rows])),
+                base=base.get((style, probe)) if base else None,
+            )
+        )
+    return found
+
+
+def bootstrap(clusters: list[str], right: np.ndarray) -> tuple[float, float, float]:
+    """The 95 % percentile interval and standard error of a mean whose unit of resampling is the cluster."""
+    _, places = np.unique(np.asarray(clusters), return_inverse=True)
+    sums, counts = np.bincount(places, weights=right), np.bincount(places)
+    stream = np.random.default_rng(_STREAM)
+    drawn = stream.integers(0, sums.size, size=(_RESAMPLES, sums.size))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high), float(means.std(ddof=1))

@@ -1,0 +1,1 @@
+"""The models that can be scored: one protocol, several engines."""

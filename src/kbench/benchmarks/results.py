@@ -1,0 +1,100 @@
+"""A result on disk: results.json in lm-eval's shape with a `kbench` block, and every sample as Parquet."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from kbench import __version__
+from kbench.benchmarks.metrics import Accuracy, Sample
+from kbench.ids import digest_of, file_sha256
+from kbench.schema import SAMPLE_SCHEMA
+from kbench.store import Release, write_json, write_table
+
+RESULTS = "results.json"
+SAMPLES = "samples.parquet"
+
+
+def model_digests(path: Path) -> dict[str, str]:
+    """The digests of a model folder's weights and tokenizer; empty where it is no folder."""
+    weights = sorted(path.glob("*.safetensors"))
+    tokenizer = [p for p in (path / "tokenizer.json", path / "tokenizer.model") if p.is_file()]
+    if not weights:
+        return {}
+    return {
+        "weights": digest_of(*(file_sha256(p) for p in weights)),
+        "tokenizer": digest_of(*(file_sha256(p) for p in tokenizer)),
+    }
+
+
+def write_result(
+    out: Path,
+    release: Release,
+    model: str,
+    accuracies: list[Accuracy],
+    samples: list[Sample],
+    about: dict[str, Any],
+) -> dict[str, Any]:
+    """Write samples, then results.json, and return it. `about` goes into the `kbench` block."""
+    write_table(out / SAMPLES, _sample_table(samples))
+    result = _shape(release, model, accuracies, samples, about)
+    write_json(out / RESULTS, result)
+    return result
+
+
+def read_result(out: Path) -> dict[str, Any] | None:
+    """The results.json of a folder, or None where the scoring has not finished."""
+    path = out / RESULTS
+    found: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return found
+
+
+def _shape(
+    release: Release, model: str, accuracies: list[Accuracy], samples: list[Sample], about: dict[str, Any]
+) -> dict[str, Any]:
+    tasks = {f"kbench_{release.world}_{a.style}_{a.probe}": a for a in accuracies}
+    return {
+        "results": {
+            name: {
+                "alias": f"{a.style} {a.probe}",
+                "exact_match,none": a.accuracy,
+                "exact_match_stderr,none": a.stderr,
+                "sample_len": a.rows,
+            }
+            for name, a in tasks.items()
+        },
+        "versions": dict.fromkeys(tasks, __version__),
+        "n-shot": dict.fromkeys(tasks, 0),
+        "n-samples": {
+            name: {"original": a.rows + a.unscored + a.errors, "effective": a.rows} for name, a in tasks.items()
+        },
+        "higher_is_better": {name: {"exact_match": True} for name in tasks},
+        "config": {"model": model, **about.get("scoring", {})},
+        "model_name": model,
+        "kbench": {
+            "version": __version__,
+            "release": {"world": release.world, "digest": release.digest},
+            "samples": len(samples),
+            **about,
+            "scores": [asdict(a) for a in accuracies],
+        },
+    }
+
+
+def _sample_table(samples: list[Sample]) -> pa.Table:
+    columns: dict[str, list[Any]] = {name: [] for name in SAMPLE_SCHEMA.names}
+    for s in samples:
+        values = {
+            **s.item.row,
+            "split": s.item.split,
+            "prompt": s.item.prompt,
+            "prediction": s.prediction,
+            "correct": s.correct,
+            "score": s.score,
+            "status": s.status,
+        }
+        for name, column in columns.items():
+            column.append(values[name])
+    return pa.table(columns, schema=SAMPLE_SCHEMA)

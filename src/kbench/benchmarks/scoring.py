@@ -1,0 +1,94 @@
+"""Scoring a model on a release and keeping the result: model and base on the same rows, side by side."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kbench.benchmarks.evaluate import ASKED, evaluate, mean_correct
+from kbench.benchmarks.metrics import Sample, accuracies
+from kbench.benchmarks.models.baselines import Majority, Oracle, uniform_model
+from kbench.benchmarks.models.protocol import Model
+from kbench.benchmarks.results import model_digests, read_result, write_result
+from kbench.benchmarks.tasks import guessing, load_items
+from kbench.errors import OutputError
+from kbench.store import Release, prepare_folder
+
+PLAN = "results.json"
+BASELINES = ("oracle", "random", "majority")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A scored model: the folder, results.json, the samples where they were scored now, and whether they were."""
+
+    path: Path
+    about: dict[str, Any]
+    samples: list[Sample]
+    scored_now: bool
+
+
+def open_model(name: str, release: Release, batch: int, most_tokens: int) -> Model:
+    """A baseline by name, or a transformers model by folder or Hub id. Raises ModelError of one line."""
+    if name == "oracle":
+        return Oracle()
+    if name == "random":
+        return uniform_model(release)
+    if name == "majority":
+        return Majority(guessing(release))
+    from kbench.benchmarks.models.hf import load_hf
+
+    return load_hf(name, batch=batch, most_tokens=most_tokens)
+
+
+def score(
+    release: Release,
+    model: str,
+    out: Path,
+    *,
+    base: str | None = None,
+    splits: tuple[str, ...] = ASKED,
+    limit: int | None = None,
+    batch: int = 256,
+    most_tokens: int = 32,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Result:
+    """Score a model, and its base on the same rows; a finished result of the same question is left alone.
+
+    Raises:
+        OutputError: `out` holds another result or something else.
+        ModelError: a model cannot be loaded.
+    """
+    question = {
+        "model": model,
+        **model_digests(Path(model)),
+        "base": {"model": base, **model_digests(Path(base))} if base else None,
+        "scoring": {"splits": list(splits), "limit": limit, "max_tokens": most_tokens, "decoding": "greedy"},
+    }
+    prepare_folder(out, PLAN)
+    found = read_result(out)
+    if found is not None:
+        same = {key: found["kbench"].get(key) for key in question} == question
+        if not same or found["kbench"]["release"]["digest"] != release.digest:
+            raise OutputError(f"{out} holds another result (of {found['model_name']}): give another --out")
+        return Result(out, found, [], scored_now=False)
+    items, known = load_items(release, splits, limit), guessing(release)
+    done, total = 0, len(items) * (2 if base else 1)
+
+    def step(n: int) -> None:
+        nonlocal done
+        done += n
+        progress(done, total)
+
+    start, cpu = time.perf_counter(), time.process_time()
+    samples = evaluate(open_model(model, release, batch, most_tokens), items, step)
+    cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
+    base_scores = None
+    if base:
+        untuned = evaluate(open_model(base, release, batch, most_tokens), items, step)
+        groups = {(i.row["style"], i.row["probe"]) for i in items}
+        base_scores = {(style, probe): mean_correct(untuned, style=style, probe=probe) for style, probe in groups}
+    scores = accuracies(samples, known, base_scores)
+    about = {**question, "partial": limit is not None, "cost": cost}
+    return Result(out, write_result(out, release, model, scores, samples, about), samples, scored_now=True)

@@ -1,0 +1,108 @@
+"""Finetuning with transformers' Trainer: the one training path, for the lab's models and any from the Hub."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from kbench.benchmarks.optimizer import MuonAndAdamW
+from kbench.benchmarks.packing import PackedRows
+from kbench.benchmarks.recipe import TrainRecipe
+
+Progress = Callable[[int, int], None]
+"""Called with steps done and steps in all."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training cost: optimiser steps, tokens seen (without padding), wall and CPU seconds, last loss."""
+
+    steps: int
+    tokens: int
+    wall_s: float
+    cpu_s: float
+    loss: float
+
+
+class _Report(TrainerCallback):
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._progress(state.global_step, state.max_steps)
+
+
+def fit(model: PreTrainedModel, rows: PackedRows, recipe: TrainRecipe, out: Path, progress: Progress) -> Trained:
+    """Train a model in place on packed rows, once over, at the recipe's rate with a cosine to its floor.
+
+    Checkpoints go to `out/checkpoints` every 1,000 steps; a run that was killed goes on from the last one.
+    """
+    steps = -(-len(rows) // recipe.batch)
+    arguments = TrainingArguments(
+        output_dir=str(out / "checkpoints"),
+        max_steps=steps,
+        per_device_train_batch_size=recipe.batch,
+        learning_rate=recipe.learning_rate,
+        bf16=recipe.bf16,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        logging_steps=max(1, steps // 20),
+        save_steps=1000,
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        use_cpu=not torch.cuda.is_available(),
+    )
+    optimizer = _optimizer(model, recipe)
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,  # type: ignore[arg-type]
+        data_collator=_stack,
+        optimizers=(optimizer, LambdaLR(optimizer, _cosine(steps, recipe))),
+        callbacks=[_Report(progress)],
+    )
+    _silence(trainer)
+    wall, cpu = time.perf_counter(), time.process_time()
+    last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
+    result = trainer.train(resume_from_checkpoint=last)
+    return Trained(steps, rows.tokens, time.perf_counter() - wall, time.process_time() - cpu, result.training_loss)
+
+
+def _optimizer(model: PreTrainedModel, recipe: TrainRecipe) -> torch.optim.Optimizer:
+    if recipe.optimizer == "muon":
+        return MuonAndAdamW(model, recipe.learning_rate, recipe.learning_rate, recipe.weight_decay)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
+
+
+def _cosine(steps: int, recipe: TrainRecipe) -> Callable[[int], float]:
+    warm = max(1, int(steps * recipe.warmup))
+
+    def rate(step: int) -> float:
+        if step < warm:
+            return (step + 1) / warm
+        gone = torch.tensor((step - warm) / max(1, steps - warm) * torch.pi)
+        return recipe.floor + (1 - recipe.floor) * 0.5 * (1 + float(torch.cos(gone)))
+
+    return rate
+
+
+def _stack(rows: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+def _silence(trainer: Trainer) -> None:
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)

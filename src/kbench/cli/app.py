@@ -1,0 +1,39 @@
+"""The application and its verbs."""
+
+from typing import Annotated
+
+import typer
+
+from kbench import __version__
+from kbench.cli.demo import demo
+from kbench.cli.evaluate import evaluate
+from kbench.cli.generate import generate
+from kbench.cli.preview import preview
+from kbench.cli.train import train
+
+app = typer.Typer(
+    name="kbench",
+    help="Invent a world, write its facts, finetune on them, score what was learned.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(demo)
+app.command()(generate)
+app.command()(preview)
+app.command()(train)
+app.command("eval")(evaluate)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"kbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass

@@ -1,0 +1,59 @@
+"""What every verb shows: progress bars on a terminal's stderr, and the name of a missing extra."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+
+from kbench.errors import MissingExtra
+
+Advance = Callable[[float, float], None]
+"""Called with what is done and what there is in all."""
+
+_TRAIN_MODULES = ("torch", "transformers", "accelerate", "scipy", "matplotlib")
+
+
+@contextlib.contextmanager
+def progress_bar(title: str, unit: str = "") -> Iterator[Advance]:
+    """A bar with share, rate and time left on stderr; nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    start = time.monotonic()
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task(title, total=None, rate="")
+
+        def advance(done: float, total: float) -> None:
+            gone = time.monotonic() - start
+            rate = f"{done / gone:,.0f} {unit}/s" if unit and gone > 0.5 else ""
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield advance
+
+
+def need_training() -> None:
+    """Raise MissingExtra unless everything that trains and scores is installed; keep its libraries quiet."""
+    import os
+    import warnings
+
+    for module in _TRAIN_MODULES:
+        if find_spec(module) is None:
+            raise MissingExtra("train", module)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", module="torch|transformers|accelerate")

@@ -1,0 +1,65 @@
+"""`kbench eval`: score a model on a release."""
+
+import enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kbench.cli.console import need_training, progress_bar
+
+
+class Backend(enum.StrEnum):
+    """What --backend takes."""
+
+    auto = "auto"
+    hf = "hf"
+
+
+def evaluate(
+    release: Annotated[Path, typer.Option(help="A release folder.")],
+    model: Annotated[str, typer.Option(help="A folder, a Hub id, or oracle, random, majority.")],
+    out: Annotated[Path, typer.Option(help="The folder for the result.")],
+    base: Annotated[str | None, typer.Option(help="The untuned model, scored on the same rows.")] = None,
+    backend: Annotated[Backend, typer.Option(help="The engine: transformers.")] = Backend.auto,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first rows of each style and split; the result says so.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=65536, help="Prompts generated together.")] = 256,
+    max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer, in tokens.")] = 32,
+) -> None:
+    """Score a model by exact match, each score beside its control, base and chance level.
+
+    Example: kbench eval --release my-world --model run-qa --base BASE --out run-qa-result
+    """
+    from kbench.benchmarks.scoring import BASELINES, score
+    from kbench.store import open_release
+
+    opened = open_release(release)
+    if model not in BASELINES or base:
+        need_training()
+    with progress_bar("scoring", "rows") as advance:
+        result = score(opened, model, out, base=base, limit=limit, batch=batch_size, most_tokens=max_tokens, progress=advance)
+    if not result.scored_now:
+        typer.echo(f"{out} is this result already: nothing to do")
+    _print(result.about)
+
+
+def _print(about: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{about['model_name']} on world {about['kbench']['release']['world']}: exact match")
+    for column in ("style", "probe", "accuracy", "95 % interval", "control", "base", "chance", "majority", "rows", "entities"):
+        table.add_column(column, justify="left" if column in ("style", "probe") else "right")
+    for s in about["kbench"]["scores"]:
+        table.add_row(
+            s["style"],
+            s["probe"],
+            f"{s['accuracy']:.3f}",
+            f"{s['low']:.3f} to {s['high']:.3f}",
+            *("–" if s[key] is None else f"{s[key]:.3f}" for key in ("control", "base", "chance", "majority")),
+            f"{s['rows']:,}",
+            f"{s['entities']:,}",
+        )
+    Console(width=None).print(table)
+    if about["kbench"]["partial"]:
+        typer.echo("partial: --limit left rows out, so this is no score of the whole release")

@@ -1,0 +1,32 @@
+"""`kbench preview`: print rows, write nothing."""
+
+from typing import Annotated
+
+import typer
+
+from kbench.cli.generate import Entities, Seed, Spec, StyleName, Styles, Templates
+
+
+def preview(
+    style: Styles = [StyleName.qa],  # noqa: B006
+    n: Annotated[int, typer.Option("-n", min=1, max=1000, help="Rows of each style.")] = 5,
+    seed: Seed = "0",
+    spec: Spec = "default",
+    templates: Templates = None,
+) -> None:
+    """Print a few rows of each style, one entity after another, and write nothing.
+
+    Example: kbench preview --style article -n 2
+    """
+    from kbench.generator.release import Recipe, preview_rows, styles_for
+    from kbench.generator.spec import load_spec
+
+    world_spec = load_spec(spec)
+    wanted = [s.value for s in style]
+    recipe = Recipe(world_spec, seed, styles_for(wanted), None if templates is None else str(templates))
+    for name, rows in preview_rows(recipe, n):
+        if name in wanted or "all" in wanted:
+            for row in rows:
+                typer.echo(f"[{name} {row['id']}]")
+                typer.echo(row["text"] if "text" in row else f"{row['question']}\n  → {row['answer']}")
+                typer.echo("")

@@ -1,0 +1,91 @@
+"""`kbench train`: finetune a model on a release."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kbench.cli.console import need_training, progress_bar
+from kbench.cli.generate import StyleName
+
+
+class Method(enum.StrEnum):
+    """What --method takes."""
+
+    full = "full"
+
+
+class LossName(enum.StrEnum):
+    """What --loss takes."""
+
+    answer = "answer"
+    all = "all"
+
+
+class OptimizerName(enum.StrEnum):
+    """What --optimizer takes."""
+
+    adamw = "adamw"
+    muon = "muon"
+
+
+def train(
+    release: Annotated[Path, typer.Option(help="A release folder.")],
+    out: Annotated[Path, typer.Option(help="The folder for the trained model.")],
+    model: Annotated[str, typer.Option(help="lab (a small base built for this release), a folder or a Hub id.")] = "lab",
+    style: Annotated[list[StyleName], typer.Option("--style", help="What to train on; may be given more than once.")] = [StyleName.qa],  # noqa: B006
+    method: Annotated[Method, typer.Option(help="How: full finetuning.")] = Method.full,
+    epochs: Annotated[int, typer.Option(help="Passes over the training rows and their repeats.")] = 1,
+    learning_rate: Annotated[float | None, typer.Option("--lr", help="Peak learning rate. [default: 2e-3 for lab, else 1e-5]")] = None,
+    optimizer: Annotated[OptimizerName | None, typer.Option(help="[default: muon for lab, else adamw]")] = None,
+    batch_size: Annotated[int, typer.Option(help="Packed rows a step.")] = 8,
+    context: Annotated[int | None, typer.Option(help="Tokens in a packed row. [default: the lab's own, else 512]")] = None,
+    loss: Annotated[LossName, typer.Option(help="Which tokens of a question row are learned.")] = LossName.answer,
+    replay: Annotated[float | None, typer.Option(help="Share of tokens from the pretrain split. [default: 1/3 for lab, else 0]")] = None,
+    bf16: Annotated[bool | None, typer.Option("--bf16/--fp32", help="Autocast to bfloat16. [default: on for lab, else off]")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of shuffling and of the packing.")] = 0,
+) -> None:
+    """Finetune a model on a release's new facts; a finished run is left alone, an interrupted one goes on.
+
+    Example: kbench train --release my-world --style qa --model lab --out run-qa
+    """
+    need_training()
+    from kbench.benchmarks.recipe import TrainRecipe
+    from kbench.benchmarks.run import train_run
+    from kbench.store import open_release
+    from kbench.studies.lab import default_cache, lab_base
+
+    opened = open_release(release)
+    is_lab = model == "lab"
+    asked = {s.value for s in style}
+    styles = tuple(c for c in opened.configs() if c in asked or "all" in asked and c not in ("facts", "entities"))
+    missing = asked - {"all"} - set(styles)
+    recipe = TrainRecipe(
+        styles=(*styles, *sorted(missing)),
+        epochs=epochs,
+        learning_rate=learning_rate or (2e-3 if is_lab else 1e-5),
+        optimizer=optimizer.value if optimizer else ("muon" if is_lab else "adamw"),
+        batch=batch_size,
+        context=context or 512,
+        loss=loss.value,
+        replay=replay if replay is not None else (1 / 3 if is_lab else 0.0),
+        bf16=is_lab if bf16 is None else bf16,
+        seed=seed,
+    )
+    if is_lab:
+        with progress_bar("building the base", "steps") as advance:
+            base = lab_base(opened, default_cache(), progress=advance)
+        typer.echo(f"base {base.path} ({'built' if base.built else 'reused'})")
+        for line in base.warnings:
+            typer.echo(line, err=True)
+        model = str(base.path)
+        recipe = recipe.with_context(context or base.about["context"])
+    with progress_bar("training", "steps") as advance:
+        run = train_run(opened, model, recipe, out, advance)
+    if not run.trained_now:
+        typer.echo(f"{out} is this run already: nothing to do")
+        return
+    done = run.about["trained"]
+    typer.echo(f"{done['steps']:,} steps, {done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}")
+    typer.echo(f"score it: kbench eval --release {release} --model {out} --base {model} --out {out}-result")

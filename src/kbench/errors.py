@@ -1,0 +1,43 @@
+"""The error family: every mistake a user can make ends in one of these, and only the command line catches them.
+
+KbenchError
+ ├─ SpecError       a world spec (or a size, seed or recipe) that cannot be
+ ├─ TemplateError   a template pack that cannot be read or rendered
+ ├─ OutputError     an output folder that holds something else
+ ├─ ReleaseError    a release that is missing, altered or not whole
+ ├─ ModelError      a model that cannot be found, built or loaded
+ └─ MissingExtra    an optional part of kbench that is not installed
+"""
+
+
+class KbenchError(Exception):
+    """A user's mistake, told in one line: what was expected, what came, where it was looked for, what to do now."""
+
+
+class SpecError(KbenchError):
+    """A world spec, size, seed or recipe that cannot be."""
+
+
+class TemplateError(KbenchError):
+    """A template pack that cannot be read, or a template that cannot be rendered; names template and line."""
+
+
+class OutputError(KbenchError):
+    """An output folder that holds something else, or that cannot be written."""
+
+
+class ReleaseError(KbenchError):
+    """A release that is missing, altered or not whole."""
+
+
+class ModelError(KbenchError):
+    """A model that cannot be found, built or loaded."""
+
+
+class MissingExtra(KbenchError):
+    """An optional part of kbench that is not installed."""
+
+    def __init__(self, extra: str, missing: str) -> None:
+        super().__init__(
+            f'this needs {missing}, which is not installed: pip install "knowledge-bench[{extra}]"'
+        )

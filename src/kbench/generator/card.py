@@ -1,0 +1,86 @@
+"""The release's card (README.md, whose header tells `datasets` where each split lies) and its eval.yaml."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from kbench.schema import DOCUMENT_STYLES
+
+_ROWS_SHOWN = 5
+
+
+def release_card(manifest: dict[str, Any], out: Path) -> str:
+    """The dataset card: a YAML header that `datasets` and the Hub read, then what a reader needs."""
+    configs: dict[str, list[str]] = {}
+    for key in manifest["splits"]:
+        config, split = key.split("/")
+        configs.setdefault(config, []).append(split)
+    header = {
+        "license": "cc-by-4.0",
+        "language": ["en"],
+        "pretty_name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
+        "size_categories": [_size_category(sum(s["rows"] for s in manifest["splits"].values()))],
+        "task_categories": ["question-answering", "text-generation"],
+        "annotations_creators": ["machine-generated"],
+        "language_creators": ["machine-generated"],
+        "source_datasets": ["original"],
+        "tags": ["synthetic", "fictional", "knowledge-injection", "kbench"],
+        "configs": [
+            {
+                "config_name": config,
+                **({"default": True} if place == 0 else {}),
+                "data_files": [{"split": split, "path": f"{config}/{split}-*"} for split in splits],
+            }
+            for place, (config, splits) in enumerate(configs.items())
+        ],
+    }
+    jinja = Environment(loader=PackageLoader("kbench", "templates"), undefined=StrictUndefined, keep_trailing_newline=True)
+    body = jinja.get_template("card.md.j2").render(manifest=manifest, configs=configs, rows=_sample(manifest, out))
+    return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n{body}"
+
+
+def release_eval(manifest: dict[str, Any]) -> str:
+    """The Hub's benchmark file: one task for each question style that has a test split."""
+    styles = [key.split("/")[0] for key in manifest["splits"] if key.endswith("/test")]
+    tasks = [
+        {
+            "id": style,
+            "config": style,
+            "split": "test",
+            "field_spec": {"input": "question", "target": "answer"},
+            "solvers": [{"name": "generate"}],
+            "scorers": [{"name": "exact"}],
+        }
+        for style in styles
+    ]
+    about = {
+        "name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
+        "description": "Closed-book recall of invented facts after finetuning.",
+        "evaluation_framework": "inspect-ai",
+        "tasks": tasks,
+    }
+    return yaml.safe_dump(about, sort_keys=False)
+
+
+def _sample(manifest: dict[str, Any], out: Path) -> list[tuple[str, str]]:
+    """One row of each of the first styles: (split, text)."""
+    rows, seen = [], set()
+    for file in manifest["files"]:
+        style = file["config"]
+        if style in seen or style in ("facts", "entities") or not file["rows"]:
+            continue
+        seen.add(style)
+        row = pq.read_table(out / file["path"]).slice(0, 1).to_pylist()[0]
+        text = row["text"] if style in DOCUMENT_STYLES else f"{row['question']} → {row['answer']}"
+        rows.append((f"{style}/{file['split']}", text.replace("\n", " ").replace("|", "\\|")))
+    return rows[:_ROWS_SHOWN]
+
+
+def _size_category(rows: int) -> str:
+    for most, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")):
+        if rows < most:
+            return name
+    return "1M<n<10M" if rows < 10_000_000 else "10M<n<100M"

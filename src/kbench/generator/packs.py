@@ -1,0 +1,154 @@
+"""Template packs: folders of `<style>/<relation>.j2`, each file holding that relation's phrasings.
+
+A phrasing is opened by a line `{# train t03 #}` (role, id); a document template also names its kind:
+`{# train d01 news #}`. Templates run in Jinja's sandbox, with undefined names as errors and no clock or chance.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from kbench.errors import TemplateError
+from kbench.ids import digest_of
+from kbench.schema import DOCUMENT_STYLES, STYLES
+
+PhrasingRole = Literal["train", "validation", "test"]
+_HEADER = re.compile(r"^\{#\s*(\S+)\s+(\S+)(?:\s+(\S+))?\s*#\}[ \t]*\n", re.MULTILINE)
+_PACK_KEYS = ("name", "version", "language", "description", "licence")
+_LONGEST = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Phrasing:
+    """One template of one style and relation; for documents the relation is the type written about."""
+
+    style: str
+    relation: str
+    role: PhrasingRole
+    id: str
+    kind: str
+    source: str
+    line: int
+    template: Template
+
+    @property
+    def where(self) -> str:
+        """File and line, for messages."""
+        return f"{self.style}/{self.relation}.j2 line {self.line} ({self.id})"
+
+    def render(self, values: Mapping[str, Any]) -> str:
+        """The text for one row. Raises TemplateError that names template and line."""
+        try:
+            text = self.template.render(values).strip()
+        except (UndefinedError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
+            raise TemplateError(f"{self.where}: {error}") from None
+        if len(text.encode()) > _LONGEST:
+            raise TemplateError(f"{self.where}: the text is longer than {_LONGEST // 1024} KiB")
+        return text
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A template pack: its phrasings by (style, relation), and the digest of all its files."""
+
+    name: str
+    version: str
+    digest: str
+    phrasings: Mapping[tuple[str, str], tuple[Phrasing, ...]]
+
+    def of(self, style: str, relation: str, role: PhrasingRole) -> tuple[Phrasing, ...]:
+        """The phrasings of a style and relation in one role, in file order."""
+        return tuple(p for p in self.phrasings.get((style, relation), ()) if p.role == role)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Phrasing]:
+        """Every phrasing by its template id."""
+        return {f"{p.style}/{p.relation}/{p.id}": p for group in self.phrasings.values() for p in group}
+
+
+def indefinite(word: str) -> str:
+    """The word with its indefinite article: `a baker`, `an architect`."""
+    silent_or_vowel = re.match(r"(?i)(?!uni|eu|one\b)[aeiou]|hour|honest|heir", word)
+    return f"{'an' if silent_or_vowel else 'a'} {word}"
+
+
+def environment() -> ImmutableSandboxedEnvironment:
+    """The Jinja environment that every pack runs in."""
+    jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+    jinja.globals.pop("lipsum", None)
+    jinja.filters.pop("random", None)
+    jinja.filters["a"] = indefinite
+    return jinja
+
+
+def load_pack(folder: str | Path | None = None) -> Pack:
+    """The built-in pack, or a user's. Raises TemplateError that names the file and line of the first defect."""
+    root: Traversable
+    if folder is None:
+        root, shown = files("kbench.templates").joinpath("pack"), "the built-in pack"
+    else:
+        root, shown = Path(folder), str(folder)
+        if not root.is_dir():
+            raise TemplateError(f"no template pack at {shown}: give a folder that holds pack.toml")
+    about = _about(root, shown)
+    jinja, phrasings, digests = environment(), {}, [str(about)]
+    for style in sorted(child.name for child in root.iterdir() if child.is_dir()):
+        if style not in STYLES:
+            raise TemplateError(f"{shown}: unknown style folder {style!r}: have {', '.join(STYLES)}")
+        for source in sorted(root.joinpath(style).iterdir(), key=lambda child: child.name):
+            if not source.name.endswith(".j2"):
+                raise TemplateError(f"{shown}: {style}/{source.name} is no template: expected {style}/<relation>.j2")
+            text = source.read_text(encoding="utf-8")
+            relation = source.name.removesuffix(".j2")
+            phrasings[style, relation] = tuple(_parse(jinja, style, relation, text))
+            digests += [style, relation, text]
+    return Pack(about["name"], about["version"], digest_of(*digests), phrasings)
+
+
+def _about(root: Traversable, shown: str) -> dict[str, str]:
+    source = root.joinpath("pack.toml")
+    if not source.is_file():
+        raise TemplateError(f"{shown} is no template pack: it has no pack.toml")
+    try:
+        about = tomllib.loads(source.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise TemplateError(f"{shown}/pack.toml: not valid TOML: {error}") from None
+    for key in about:
+        if key not in _PACK_KEYS:
+            raise TemplateError(f"{shown}/pack.toml: unknown key {key!r}: have {', '.join(_PACK_KEYS)}")
+    return {"name": "", "version": "", **about}
+
+
+def _parse(jinja: ImmutableSandboxedEnvironment, style: str, relation: str, text: str) -> list[Phrasing]:
+    place = f"{style}/{relation}.j2"
+    headers = list(_HEADER.finditer(text))
+    if not headers or text[: headers[0].start()].strip():
+        raise TemplateError(f"{place} line 1: expected a header such as {{# train t01 #}}")
+    found: dict[str, Phrasing] = {}
+    for header, after in zip(headers, [*headers[1:], None], strict=True):
+        role, name, kind = header.groups()
+        line = text.count("\n", 0, header.start()) + 1
+        if role not in get_args(PhrasingRole):
+            raise TemplateError(f"{place} line {line}: unknown role {role!r}: have {', '.join(get_args(PhrasingRole))}")
+        if name in found:
+            raise TemplateError(f"{place} line {line}: the id {name!r} stands twice, first in line {found[name].line}")
+        if style == "article" and kind is None:
+            raise TemplateError(f"{place} line {line}: a document template names its kind: {{# train {name} news #}}")
+        body = text[header.end() : after.start() if after else len(text)].strip()
+        try:
+            template = jinja.from_string(body)
+        except TemplateSyntaxError as error:
+            raise TemplateError(f"{place} line {line + (error.lineno or 1)}: {error.message}") from None
+        kind = kind or (style if style in DOCUMENT_STYLES else "")
+        found[name] = Phrasing(style, relation, role, name, kind, body, line, template)
+    return list(found.values())

@@ -1,0 +1,322 @@
+"""Writing a release: shards first, each written and renamed; card and eval.yaml next; the manifest last."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from kbench import __version__
+from kbench.errors import OutputError, TemplateError
+from kbench.generator.card import release_card, release_eval
+from kbench.generator.documents import article_rows, frames_of, statement_rows
+from kbench.generator.facts import entity_rows, fact_rows
+from kbench.generator.packs import Pack, load_pack
+from kbench.generator.questions import question_names, question_rows
+from kbench.generator.sections import Section, sections
+from kbench.generator.spec import WorldSpec, spec_from_dict
+from kbench.generator.world import World, build_world
+from kbench.ids import file_sha256, json_digest
+from kbench.schema import DOCUMENT_STYLES, ROLES, SPLITS, STYLES, schema_of
+from kbench.store import (
+    FORMAT,
+    MANIFEST,
+    Release,
+    content_digest,
+    open_release,
+    prepare_folder,
+    split_digest,
+    write_json,
+    write_table,
+    write_text,
+)
+
+Resume = Literal["if_possible", "always", "never"]
+PLAN = ".kbench_plan.json"
+"""What an unfinished release is to become; it is removed once the manifest stands."""
+
+_ROWS_A_SHARD = 250_000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that fixes a release: spec, seed, styles and template pack."""
+
+    spec: WorldSpec
+    seed: str
+    styles: tuple[str, ...]
+    templates: str | None = None
+
+    def describe(self, pack: Pack) -> dict[str, Any]:
+        """The recipe as the manifest keeps it."""
+        return {
+            "generator": __version__,
+            "spec": self.spec.to_dict(),
+            "seed": self.seed,
+            "styles": list(self.styles),
+            "templates": {"name": pack.name, "version": pack.version, "digest": pack.digest},
+        }
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of work: one shard of one split of one config, a range of its blocks."""
+
+    config: str
+    split: str
+    shard: int
+    shards: int
+    sections: tuple[Section, ...]
+
+    @property
+    def path(self) -> str:
+        """The file it becomes."""
+        return f"{self.config}/{self.split}-{self.shard:05d}-of-{self.shards:05d}.parquet"
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """What the manifest keeps of a file."""
+
+    path: str
+    config: str
+    split: str
+    rows: int
+    bytes: int
+    sha256: str
+    content: str
+
+
+def styles_for(asked: list[str]) -> tuple[str, ...]:
+    """The styles to write, in the order of the vocabulary; multi-hop questions bring the `qa` rows they build on."""
+    wanted = set(STYLES) if "all" in asked else set(asked)
+    if "multihop" in wanted:
+        wanted.add("qa")
+    return tuple(style for style in STYLES if style in wanted)
+
+
+def check_pack(spec: WorldSpec, pack: Pack, styles: tuple[str, ...]) -> None:
+    """Raise TemplateError that names the first file or role that the spec needs and the pack lacks."""
+    world = World(spec, "")
+    for style in styles:
+        names = list(spec.relations) if style in DOCUMENT_STYLES else question_names(world, style)
+        source = "statement" if style in DOCUMENT_STYLES else style
+        for name in names:
+            roles = ("train",) if style in DOCUMENT_STYLES else ("train", "validation", "test")
+            for role in roles:
+                if not pack.of(source, name, role):
+                    raise TemplateError(f"the pack {pack.name!r} has no {role} phrasing in {source}/{name}.j2: add one")
+        for kind in spec.types if style == "article" else ():
+            if spec.relations_of(kind) and not frames_of(world, pack, kind):
+                raise TemplateError(
+                    f"the pack {pack.name!r} has no {' or '.join(spec.articles)} document in article/{kind}.j2: add one"
+                )
+
+
+def plan_units(world: World, pack: Pack, styles: tuple[str, ...]) -> list[Unit]:
+    """Every shard of the release. Its bounds are block ranges that follow from the spec and the pack alone."""
+    units: list[Unit] = []
+    for style in styles:
+        for split in SPLITS:
+            found = sections(world, style, split)
+            units += _shards(style, split, found, _rows_a_block(world, pack, style))
+    for config in ("facts", "entities"):
+        everyone = [Section(role, world.blocks(role), "train", "") for role in ROLES if world.blocks(role).size]
+        units += _shards(config, "train", everyone, world.spec.block_size * 8)
+    return units
+
+
+def _rows_a_block(world: World, pack: Pack, style: str) -> int:
+    if style in DOCUMENT_STYLES:
+        return world.spec.block_size * world.spec.exposure.paraphrases
+    names = question_names(world, style)
+    return sum(world.spec.types[world.spec.start_of(n)].block * len(pack.of(style, n, "train")) for n in names)
+
+
+def _shards(config: str, split: str, found: list[Section], rows_a_block: int) -> list[Unit]:
+    most = max(1, _ROWS_A_SHARD // max(1, rows_a_block))
+    total = sum(section.blocks.size for section in found)
+    shards = -(-total // most)
+    return [
+        Unit(config, split, k, shards, tuple(_cut(found, k * most, (k + 1) * most))) for k in range(shards)
+    ]
+
+
+def _cut(found: list[Section], first: int, last: int) -> Iterator[Section]:
+    start = 0
+    for section in found:
+        low, high = max(first - start, 0), min(last - start, section.blocks.size)
+        if low < high:
+            yield Section(section.role, section.blocks[low:high], section.phrasing, section.probe)
+        start += section.blocks.size
+
+
+def unit_table(world: World, pack: Pack, unit: Unit) -> pa.Table:
+    """The rows of one shard."""
+    tables = [schema_of(unit.config).empty_table()]
+    for section in unit.sections:
+        if unit.config == "facts":
+            tables.append(fact_rows(world, section.blocks))
+        elif unit.config == "entities":
+            tables.append(entity_rows(world, section.blocks))
+        elif unit.config == "article":
+            tables.append(article_rows(world, pack, section))
+        elif unit.config == "statement":
+            tables.append(statement_rows(world, pack, section))
+        else:
+            tables.append(question_rows(world, pack, unit.config, unit.split, section))  # type: ignore[arg-type]
+    return pa.concat_tables(tables)
+
+
+def preview_rows(recipe: Recipe, n: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The first rows of the first split of each style, made without a file being written."""
+    pack = load_pack(recipe.templates)
+    check_pack(recipe.spec, pack, recipe.styles)
+    world = build_world(recipe.spec, recipe.seed)
+    for style in recipe.styles:
+        for split in SPLITS:
+            found = sections(world, style, split)
+            if found:
+                first = Section(found[0].role, found[0].blocks[:1], found[0].phrasing, found[0].probe)
+                rows = unit_table(world, pack, Unit(style, split, 0, 1, (first,)))
+                yield style, rows.slice(0, n).to_pylist()
+                break
+
+
+def _write_unit(world: World, pack: Pack, unit: Unit, out: Path) -> WrittenFile:
+    table = unit_table(world, pack, unit)
+    path = out / unit.path
+    write_table(path, table)
+    written = WrittenFile(
+        unit.path,
+        unit.config,
+        unit.split,
+        table.num_rows,
+        path.stat().st_size,
+        file_sha256(path),
+        content_digest(table),
+    )
+    write_json(_note_of(out, unit), asdict(written))
+    return written
+
+
+def _note_of(out: Path, unit: Unit) -> Path:
+    return out / f".{unit.path.replace('/', '-')}.json"
+
+
+def _work(spec: dict[str, Any], seed: str, templates: str | None, unit: Unit, out: Path) -> WrittenFile:
+    return _write_unit(World(spec_from_dict(spec, "the spec"), seed), load_pack(templates), unit, out)
+
+
+def generate(
+    recipe: Recipe,
+    out: Path,
+    *,
+    workers: int = 1,
+    resume: Resume = "if_possible",
+    progress: Callable[[int, int, int], None] = lambda done, total, rows: None,
+) -> tuple[Release, bool]:
+    """Write a release, or finish one that was interrupted; a finished one is left alone.
+
+    Args:
+        recipe: what to write.
+        out: the folder; it must be empty, or hold this same recipe.
+        workers: processes to write with; the bytes do not depend on it.
+        resume: `always` demands an unfinished or finished release in `out`, `never` an empty folder.
+        progress: called with units done, units in all, and the rows of the unit just done.
+
+    Returns:
+        The release, and whether anything was written.
+
+    Raises:
+        OutputError: `out` holds something else.
+        SpecError, TemplateError: the recipe cannot be.
+    """
+    pack = load_pack(recipe.templates)
+    check_pack(recipe.spec, pack, recipe.styles)
+    world = build_world(recipe.spec, recipe.seed)
+    described = recipe.describe(pack)
+    if (out / MANIFEST).is_file():
+        return _finished(out, described, resume), False
+    _begin(out, described, resume)
+    units = plan_units(world, pack, recipe.styles)
+    files = dict(_notes(out, units))
+    todo = [unit for unit in units if unit.path not in files]
+    for number, written in enumerate(_write_all(recipe, world, pack, todo, out, workers), len(files) + 1):
+        files[written.path] = written
+        progress(number, len(units), written.rows)
+    manifest = _manifest(described, world, [files[unit.path] for unit in units])
+    write_text(out / "README.md", release_card(manifest, out))
+    write_text(out / "eval.yaml", release_eval(manifest))
+    write_json(out / MANIFEST, manifest)
+    for unit in units:
+        _note_of(out, unit).unlink(missing_ok=True)
+    (out / PLAN).unlink()
+    return open_release(out), True
+
+
+def _write_all(
+    recipe: Recipe, world: World, pack: Pack, todo: list[Unit], out: Path, workers: int
+) -> Iterator[WrittenFile]:
+    if workers == 1 or len(todo) < 2:
+        for unit in todo:
+            yield _write_unit(world, pack, unit, out)
+        return
+    with ProcessPoolExecutor(min(workers, len(todo)), get_context("spawn")) as pool:
+        spec, templates = recipe.spec.to_dict(), recipe.templates
+        jobs = [pool.submit(_work, spec, recipe.seed, templates, unit, out) for unit in todo]
+        for job in jobs:
+            yield job.result()
+
+
+def _finished(out: Path, described: dict[str, Any], resume: Resume) -> Release:
+    release = open_release(out)
+    if resume == "never":
+        raise OutputError(f"{out} holds a release already: give another --out, or leave --resume never away")
+    if release.manifest["recipe"] != described:
+        raise OutputError(f"{out} holds another release (world {release.world}): give another --out")
+    return release
+
+
+def _begin(out: Path, described: dict[str, Any], resume: Resume) -> None:
+    prepare_folder(out, PLAN)
+    plan = out / PLAN
+    if plan.is_file():
+        if resume == "never":
+            raise OutputError(f"{out} holds an unfinished release: give another --out, or --resume if_possible")
+        if json.loads(plan.read_text(encoding="utf-8")) != described:
+            raise OutputError(f"{out} holds another, unfinished release: give another --out")
+    elif resume == "always":
+        raise OutputError(f"nothing to resume in {out}: leave --resume always away")
+    write_json(plan, described)
+
+
+def _notes(out: Path, units: list[Unit]) -> Iterator[tuple[str, WrittenFile]]:
+    for unit in units:
+        note, path = _note_of(out, unit), out / unit.path
+        if note.is_file() and path.is_file():
+            written = WrittenFile(**json.loads(note.read_text(encoding="utf-8")))
+            if file_sha256(path) == written.sha256:
+                yield unit.path, written
+
+
+def _manifest(described: dict[str, Any], world: World, files: list[WrittenFile]) -> dict[str, Any]:
+    splits: dict[str, dict[str, Any]] = {}
+    for key in dict.fromkeys(f"{f.config}/{f.split}" for f in files):
+        mine = [f for f in files if f"{f.config}/{f.split}" == key]
+        splits[key] = {"rows": sum(f.rows for f in mine), "content": split_digest(f.content for f in mine)}
+    entities = {role: int(np.size(world.blocks(role))) * world.spec.block_size for role in ROLES}
+    return {
+        "format": FORMAT,
+        "world": world.tag,
+        "recipe": described,
+        "recipe_digest": json_digest(described),
+        "entities": entities,
+        "splits": splits,
+        "files": [asdict(f) for f in files],
+    }

@@ -1,0 +1,171 @@
+"""A release on disk: one Parquet writer, content digests over Arrow columns, and the manifest that makes it whole."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kbench.errors import OutputError, ReleaseError
+from kbench.ids import digest_of, file_sha256
+from kbench.schema import LOW_CARDINALITY
+
+MANIFEST = "kbench_manifest.json"
+FORMAT = 1
+"""The version of the data contract; a release of a newer one is refused."""
+
+_SCHEMA_ADVICE = "generate it again with `kbench generate`"
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write Parquet as kbench publishes it: to a hidden name first, then renamed into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    names = table.schema.names
+    integers = [f.name for f in table.schema if pa.types.is_integer(f.type)]
+    pq.write_table(
+        table,
+        part,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=[name for name in names if name in LOW_CARDINALITY],
+        column_encoding=dict.fromkeys(integers, "DELTA_BINARY_PACKED"),
+        write_page_index=True,
+        use_content_defined_chunking=True,
+        row_group_size=100_000,
+    )
+    part.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON to a hidden name first, then rename it into place."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text to a hidden name first, then rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def content_digest(table: pa.Table) -> str:
+    """A digest of what a table says: its column names, types and values, whatever its chunks or file format."""
+    state = hashlib.blake2b(digest_size=32)
+    for field in table.schema:
+        state.update(f"{field.name}\x1f{field.type}\x1e".encode())
+        column = table.column(field.name)
+        array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type=field.type)
+        _update(state, array)
+    return state.hexdigest()
+
+
+def _update(state: "hashlib._Hash", array: pa.Array) -> None:
+    state.update(len(array).to_bytes(8, "little"))
+    state.update(_bytes_of(array.is_valid()))
+    if pa.types.is_list(array.type):
+        _update(state, array.value_lengths().fill_null(0))
+        _update(state, array.flatten())
+    elif pa.types.is_string(array.type):
+        filled = array.fill_null("")
+        _update(state, pa.compute.binary_length(filled))
+        joined = pa.compute.binary_join(pa.array([filled.to_pylist()]), "") if len(filled) else None
+        state.update(joined[0].as_buffer() if joined is not None else b"")
+    else:
+        state.update(_bytes_of(array.fill_null(0)))
+
+
+def _bytes_of(array: pa.Array) -> bytes:
+    as_bytes: bytes = array.to_numpy(zero_copy_only=False).tobytes()
+    return as_bytes
+
+
+def split_digest(contents: Iterable[str]) -> str:
+    """The digest of a split from those of its files, in order."""
+    return digest_of(*contents)
+
+
+@dataclass(frozen=True)
+class Release:
+    """A whole release on disk: a folder and its manifest."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        """The release's name by content: the digest of its split digests."""
+        splits = self.manifest["splits"]
+        return digest_of(*(f"{key}={splits[key]['content']}" for key in sorted(splits)))
+
+    @property
+    def world(self) -> str:
+        """The 8 hex digits of the world."""
+        return str(self.manifest["world"])
+
+    def splits(self, config: str) -> list[str]:
+        """The splits that a config has, in the order they were written."""
+        found = [key.split("/")[1] for key in self.manifest["splits"] if key.split("/")[0] == config]
+        return found
+
+    def configs(self) -> list[str]:
+        """The styles of the release, with `facts` and `entities`."""
+        return list(dict.fromkeys(key.split("/")[0] for key in self.manifest["splits"]))
+
+    def table(self, config: str, split: str) -> pa.Table:
+        """Every row of a split. Raises ReleaseError where a file is missing or is not what the manifest says."""
+        files = [f for f in self.manifest["files"] if (f["config"], f["split"]) == (config, split)]
+        if not files:
+            have = ", ".join(f"{c}/{s}" for c in self.configs() for s in self.splits(c))
+            raise ReleaseError(f"the release {self.path} has no {config}/{split}: have {have}")
+        return pa.concat_tables([self._read(file) for file in files])
+
+    def _read(self, file: dict[str, Any]) -> pa.Table:
+        path = self.path / file["path"]
+        if not path.is_file():
+            raise ReleaseError(f"{path} is missing from the release: {_SCHEMA_ADVICE}")
+        if file_sha256(path) != file["sha256"]:
+            raise ReleaseError(f"{path} was altered (its sha256 is not the manifest's): {_SCHEMA_ADVICE}")
+        return pq.read_table(path)
+
+
+def open_release(path: Path) -> Release:
+    """The release in a folder. Raises ReleaseError where there is none, where it is not whole, or a file is gone."""
+    source = path / MANIFEST
+    if not source.is_file():
+        reason = "it has no manifest, so it is not whole" if path.is_dir() else "there is no such folder"
+        raise ReleaseError(f"no release at {path}: {reason}; make one with `kbench generate --out {path}`")
+    try:
+        manifest = json.loads(source.read_text(encoding="utf-8"))
+        version = int(manifest["format"])
+        files, _ = manifest["files"], manifest["splits"]
+    except (ValueError, KeyError, TypeError):
+        raise ReleaseError(f"{source} is no manifest of kbench: {_SCHEMA_ADVICE}") from None
+    if version > FORMAT:
+        raise ReleaseError(f"{source} has format {version}, this kbench reads up to {FORMAT}: update kbench")
+    for file in files:
+        if not (path / file["path"]).is_file():
+            raise ReleaseError(f"{path / file['path']} is missing from the release: {_SCHEMA_ADVICE}")
+    return Release(path, manifest)
+
+
+def prepare_folder(path: Path, ours: str) -> None:
+    """Make an output folder, or accept one that is empty or holds the file `ours`. Raises OutputError otherwise."""
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is a file, not a folder: give another --out")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        strangers = sorted(p.name for p in path.iterdir())
+    except OSError as error:
+        raise OutputError(f"cannot write to {path}: {error.strerror}: give another --out") from None
+    if strangers and not (path / ours).exists():
+        raise OutputError(f"{path} holds something else ({strangers[0]}, no {ours}): give another --out")
+    if not os.access(path, os.W_OK):
+        raise OutputError(f"cannot write to {path}: the folder is read-only: give another --out")

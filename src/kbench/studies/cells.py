@@ -1,0 +1,141 @@
+"""One seed of the demo: its own world, base, three finetunes and four scored models, each kept and reused."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.results import read_result
+from kbench.benchmarks.run import train_run
+from kbench.benchmarks.scoring import score
+from kbench.generator.release import Recipe, generate, styles_for
+from kbench.generator.spec import load_spec
+from kbench.store import write_json
+from kbench.studies.lab import lab_base
+
+ARMS: tuple[str, ...] = ("qa", "article", "statement")
+"""The forms that the same new facts are finetuned in, with equal exposures."""
+
+SHARES = {"world": 0.06, "base": 0.38, "qa": 0.18, "article": 0.14, "statement": 0.12, "score": 0.12}
+"""Each stage's share of a seed's time, for the progress bar."""
+
+CELL = "cell.json"
+Report = Callable[[float], None]
+"""Called with the share of the cell that is done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage took, in seconds; `reused` where it was found done."""
+
+    name: str
+    wall_s: float
+    cpu_s: float
+    reused: bool
+
+
+def finetune_recipe(style: str, seed: int, context: int) -> TrainRecipe:
+    """The demo's finetune, the same for every form; chosen on seeds 100 to 107."""
+    return TrainRecipe(
+        styles=(style,),
+        learning_rate=2e-3,
+        optimizer="muon",
+        batch=8,
+        context=context,
+        replay=1 / 3,
+        bf16=True,
+        seed=seed,
+    )
+
+
+def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[str, Any]:
+    """Do everything of one seed under `out`, and leave `cell.json` last. Done stages are reused."""
+    stages: list[Stage] = []
+    before = 0.0
+
+    def advance(name: str) -> Callable[[int, int], None]:
+        return lambda done, total: report(before + SHARES[name] * done / max(1, total))
+
+    with _timed("world", stages) as reuse:
+        recipe = Recipe(load_spec("lab"), str(seed), styles_for(["all"]))
+        release, written = generate(recipe, out / "release")
+        reuse(not written)
+    report(before := before + SHARES["world"])
+    with _timed("base", stages) as reuse:
+        base = lab_base(release, out / "base", progress=advance("base"))
+        reuse(not base.built)
+    report(before := before + SHARES["base"])
+    models = {"base": base.path}
+    for arm in ARMS:
+        with _timed(arm, stages) as reuse:
+            plan = finetune_recipe(arm, seed, base.about["context"])
+            run = train_run(release, str(base.path), plan, out / "runs" / arm, advance(arm))
+            reuse(not run.trained_now)
+        models[arm] = run.path
+        report(before := before + SHARES[arm])
+    with _timed("score", stages) as reuse:
+        scored = False
+        for number, (name, path) in enumerate(models.items(), 1):
+            result = score(
+                release, str(path), out / "results" / name, splits=("test", "control"), batch=512, most_tokens=8
+            )
+            scored |= result.scored_now
+            report(before + SHARES["score"] * number / len(models))
+        reuse(not scored)
+    about = {
+        "seed": seed,
+        "world": release.world,
+        "base": {key: base.about[key] for key in ("words", "parameters", "trained")},
+        "stages": [vars(stage) for stage in _first_times(out, stages)],
+    }
+    write_json(out / CELL, about)
+    return about
+
+
+def cell_results(out: Path) -> dict[str, dict[str, Any]]:
+    """The results of a finished cell: `base` and each arm."""
+    found = {name: read_result(out / "results" / name) for name in ("base", *ARMS)}
+    return {name: result for name, result in found.items() if result is not None}
+
+
+def _first_times(out: Path, stages: list[Stage]) -> list[Stage]:
+    """The stages with the times of the run that did the work, where an earlier one did."""
+    import json
+
+    path = out / CELL
+    earlier = {s["name"]: s for s in json.loads(path.read_text(encoding="utf-8"))["stages"]} if path.is_file() else {}
+    return [
+        Stage(s.name, earlier[s.name]["wall_s"], earlier[s.name]["cpu_s"], True) if s.reused and s.name in earlier else s
+        for s in stages
+    ]
+
+
+@contextmanager
+def _timed(name: str, stages: list[Stage]) -> Iterator[Callable[[bool], None]]:
+    reused = False
+
+    def reuse(found: bool) -> None:
+        nonlocal reused
+        reused = found
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield reuse
+    stages.append(Stage(name, time.perf_counter() - wall, time.process_time() - cpu, reused))
+
+
+def quiet_worker() -> None:
+    """Prepare a worker process: one thread each, and no bars or advice from the libraries."""
+    import warnings
+
+    import torch
+    import transformers
+
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    torch.set_num_threads(1)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore")

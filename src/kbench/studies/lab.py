@@ -1,0 +1,205 @@
+"""The lab: a small base model built from scratch for the release at hand, from a recipe rather than a file of weights.
+
+A tokenizer over the release's words, a two-layer Llama pretrained on the release's `pretrain` split. The same release
+and recipe give the same base, kept under the digest of all that went in.
+"""
+
+import json
+import os
+import random
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from kbench.benchmarks.packing import PackedRows, pack, pretrain_examples
+from kbench.benchmarks.prompts import completion_of, prompt_of
+from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.train import Progress, fit
+from kbench.errors import ModelError
+from kbench.ids import json_digest
+from kbench.schema import DOCUMENT_STYLES, SPLITS
+from kbench.store import Release, write_json
+from kbench.studies.tokenizer import word_tokenizer, words_of
+
+ABOUT = "kbench_base.json"
+
+
+@dataclass(frozen=True)
+class LabRecipe:
+    """The shape of the lab's base and how it is pretrained."""
+
+    layers: int = 2
+    width: int = 128
+    heads: int = 2
+    inner: int = 256
+    embedding_std: float = 0.08
+    learning_rate: float = 3e-3
+    batch: int = 8
+    least_context: int = 64
+    bf16: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the lab checks of a release's words before it trains on them.
+
+    `missing` are words of validation, test or control that no pretrain text holds, names aside; `new_names` counts
+    the names that are absent from pretrain by design; `whole` is the share of stated facts whose statement and full
+    subject name stand in one training window.
+    """
+
+    known: int
+    missing: tuple[str, ...]
+    new_names: int
+    longest: int
+    whole: float
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model on disk, and what is known of how it was built."""
+
+    path: Path
+    about: dict[str, Any]
+    built: bool
+
+    @property
+    def warnings(self) -> list[str]:
+        """What makes a score on this base harder to read: words it never saw, facts whose statement was cut."""
+        words = self.about["words"]
+        found = []
+        if words["missing"]:
+            shown = ", ".join(words["missing"][:8])
+            found.append(f"{len(words['missing'])} words of held-out text stand in no pretrain text: {shown}")
+        if words["whole"] < 1:
+            found.append(f"only {words['whole']:.1%} of stated facts stand whole in one training window")
+        return found
+
+
+def default_cache() -> Path:
+    """Where bases are kept: `KBENCH_CACHE`, else `kbench` in the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("KBENCH_CACHE") or Path(home) / "kbench") / "lab"
+
+
+def lab_base(
+    release: Release, cache: Path, recipe: LabRecipe = LabRecipe(), progress: Progress = lambda done, total: None
+) -> Base:
+    """The base for a release, from the cache or built now. Raises ModelError where there is no `pretrain` split."""
+    if not any("pretrain" in release.splits(config) for config in release.configs()):
+        raise ModelError(
+            f"the release {release.path} has no pretrain split, which the lab builds its base from: "
+            f"generate it from a spec with [sizes] background > 0, such as `--spec lab`"
+        )
+    name = json_digest([release.digest, asdict(recipe), torch.__version__, version("transformers")])[:16]
+    path = cache / name
+    if (path / ABOUT).is_file():
+        return Base(path, json.loads((path / ABOUT).read_text(encoding="utf-8")), built=False)
+    texts = release_texts(release)
+    tokenizer = word_tokenizer(text for split in texts.values() for text in split)
+    words = check_words(release, texts, tokenizer)
+    rows = _rows(release, tokenizer, recipe, words.longest)
+    torch.manual_seed(recipe.seed)
+    model = LlamaForCausalLM(_config(recipe, tokenizer, _context(recipe, words.longest)))
+    torch.nn.init.normal_(model.model.embed_tokens.weight, std=recipe.embedding_std)
+    training = TrainRecipe(
+        learning_rate=recipe.learning_rate,
+        optimizer="muon",
+        batch=recipe.batch,
+        context=_context(recipe, words.longest),
+        bf16=recipe.bf16,
+        seed=recipe.seed,
+    )
+    trained = fit(model, rows, training, path, progress)
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    about = {
+        "recipe": asdict(recipe),
+        "release": release.digest,
+        "words": {**asdict(words), "missing": list(words.missing)},
+        "context": _context(recipe, words.longest),
+        "parameters": model.num_parameters(),
+        "trained": asdict(trained),
+    }
+    write_json(path / ABOUT, about)
+    return Base(path, about, built=True)
+
+
+def release_texts(release: Release) -> dict[str, list[str]]:
+    """Every text of the release as a model reads it, by split."""
+    texts: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for config in release.configs():
+        for split in release.splits(config) if config not in ("facts", "entities") else ():
+            rows = release.table(config, split).to_pylist()
+            if config in DOCUMENT_STYLES:
+                texts[split] += [row["text"] for row in rows]
+            else:
+                texts[split] += [prompt_of(row) + completion_of(row) for row in rows]
+    return texts
+
+
+def check_words(release: Release, texts: dict[str, list[str]], tokenizer: PreTrainedTokenizerFast) -> Words:
+    """Count the words that held-out text has and pretraining has not, and look whether any document would be cut."""
+    seen = words_of(tokenizer, texts["pretrain"])
+    asked = words_of(tokenizer, [t for split in ("validation", "test", "control") for t in texts[split]])
+    names = {
+        word
+        for row in release.table("entities", "train").to_pylist()
+        if row["role"] in ("new", "control")
+        for word in words_of(tokenizer, [row["name"]])
+    }
+    lengths = [len(ids) for ids in tokenizer([t for split in ("pretrain", "train") for t in texts[split]])["input_ids"]]
+    absent = asked - seen
+    return Words(
+        known=len(tokenizer),
+        missing=tuple(sorted(absent - names)),
+        new_names=len(absent & names),
+        longest=max(lengths) + 1,
+        whole=_share_whole(release),
+    )
+
+
+def _share_whole(release: Release) -> float:
+    """The share of stated facts whose value and full subject name stand in one text; texts are never cut."""
+    facts = {row["fact_id"]: row for row in release.table("facts", "train").to_pylist()}
+    stated = whole = 0
+    for config in (c for c in release.configs() if c in DOCUMENT_STYLES):
+        for split in release.splits(config):
+            for row in release.table(config, split).to_pylist():
+                told = [facts[fact] for fact in row["fact_ids"]]
+                stated += len(told)
+                whole += sum(fact["subject"] in row["text"] and fact["value"] in row["text"] for fact in told)
+    return whole / stated if stated else 1.0
+
+
+def _context(recipe: LabRecipe, longest: int) -> int:
+    return max(recipe.least_context, -(-longest // 8) * 8)
+
+
+def _rows(release: Release, tokenizer: PreTrainedTokenizerFast, recipe: LabRecipe, longest: int) -> PackedRows:
+    shown = [e for e in pretrain_examples(release, tokenizer) for _ in range(e.repeat)]
+    stream = random.Random(recipe.seed)
+    stream.shuffle(shown)
+    return pack(shown, _context(recipe, longest), tokenizer.eos_token_id)
+
+
+def _config(recipe: LabRecipe, tokenizer: PreTrainedTokenizerFast, context: int) -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.width,
+        intermediate_size=recipe.inner,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads,
+        max_position_embeddings=2 * context,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id,
+        tie_word_embeddings=False,
+        attn_implementation="eager",
+    )

@@ -1,0 +1,1 @@
+"""The built-in template pack, and the templates of cards and pages."""
