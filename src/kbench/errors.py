@@ -38,6 +38,4 @@ class MissingExtra(KbenchError):
     """An optional part of kbench that is not installed."""
 
     def __init__(self, extra: str, missing: str) -> None:
-        super().__init__(
-            f'this needs {missing}, which is not installed: pip install "knowledge-bench[{extra}]"'
-        )
+        super().__init__(f'this needs {missing}, which is not installed: pip install "knowledge-bench[{extra}]"')

@@ -67,7 +67,7 @@ def content_digest(table: pa.Table) -> str:
     return state.hexdigest()
 
 
-def _update(state: "hashlib._Hash", array: pa.Array) -> None:
+def _update(state: hashlib.blake2b, array: pa.Array) -> None:
     state.update(len(array).to_bytes(8, "little"))
     state.update(_bytes_of(array.is_valid()))
     if pa.types.is_list(array.type):

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kbench.benchmarks.tasks import Guessing, Item
+from kbench.benchmarks.match import exact_match
+from kbench.benchmarks.tasks import Guessing, Item, modal_answer
 
 _RESAMPLES = 2000
 _STREAM = 20250307
@@ -52,9 +54,6 @@ class Accuracy:
 
 def accuracies(samples: Iterable[Sample], known: Guessing, base: dict[tuple[str, str], float] | None) -> list[Accuracy]:
     """The accuracy of every style and probe among the samples, in the order they appear."""
-    from kbench.benchmarks.match import exact_match
-    from kbench.benchmarks.tasks import modal_answer
-
     groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample.item.row["style"], sample.item.row["probe"]].append(sample)
@@ -89,7 +88,7 @@ def accuracies(samples: Iterable[Sample], known: Guessing, base: dict[tuple[str,
     return found
 
 
-def bootstrap(clusters: list[str], right: np.ndarray) -> tuple[float, float, float]:
+def bootstrap(clusters: list[str], right: NDArray[np.float64]) -> tuple[float, float, float]:
     """The 95 % percentile interval and standard error of a mean whose unit of resampling is the cluster."""
     _, places = np.unique(np.asarray(clusters), return_inverse=True)
     sums, counts = np.bincount(places, weights=right), np.bincount(places)

@@ -111,7 +111,8 @@ def pack(examples: Iterable[Example], context: int, pad: int) -> PackedRows:
                 "position_ids": torch.tensor(places + list(range(short))),
             }
         )
-        tokens.clear(), labels.clear(), places.clear()
+        for column in (tokens, labels, places):
+            column.clear()
 
     for example in examples:
         length = len(example.tokens)

@@ -65,7 +65,7 @@ def fit(model: PreTrainedModel, rows: PackedRows, recipe: TrainRecipe, out: Path
     trainer = Trainer(
         model=model,
         args=arguments,
-        train_dataset=rows,  # type: ignore[arg-type]
+        train_dataset=rows,
         data_collator=_stack,
         optimizers=(optimizer, LambdaLR(optimizer, _cosine(steps, recipe))),
         callbacks=[_Report(progress)],

@@ -1,8 +1,10 @@
 """What every verb shows: progress bars on a terminal's stderr, and the name of a missing extra."""
 
 import contextlib
+import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
@@ -11,6 +13,13 @@ from kbench.errors import MissingExtra
 Advance = Callable[[float, float], None]
 """Called with what is done and what there is in all."""
 
+# One thread is faster than several on small models, and seeds run side by side.
+_QUIET = {
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
 _TRAIN_MODULES = ("torch", "transformers", "accelerate", "scipy", "matplotlib")
 
 
@@ -18,7 +27,14 @@ _TRAIN_MODULES = ("torch", "transformers", "accelerate", "scipy", "matplotlib")
 def progress_bar(title: str, unit: str = "") -> Iterator[Advance]:
     """A bar with share, rate and time left on stderr; nothing where stderr is no terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     columns = (
@@ -44,16 +60,9 @@ def progress_bar(title: str, unit: str = "") -> Iterator[Advance]:
 
 def need_training() -> None:
     """Raise MissingExtra unless everything that trains and scores is installed; keep its libraries quiet."""
-    import os
-    import warnings
-
     for module in _TRAIN_MODULES:
         if find_spec(module) is None:
             raise MissingExtra("train", module)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    import transformers
-
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore", module="torch|transformers|accelerate")

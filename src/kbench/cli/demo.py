@@ -11,8 +11,12 @@ from kbench.cli.console import need_training, progress_bar
 
 def demo(
     out: Annotated[Path, typer.Option(help="The folder for everything that is made.")] = Path("kbench-demo"),
-    seeds: Annotated[str, typer.Option(help="One world each; recipes were chosen on 100-107, 0-7 are for judging.")] = "0-7",
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes of one thread. [default: the CPUs there are]")] = None,
+    seeds: Annotated[
+        str, typer.Option(help="One world each; recipes were chosen on 100-107, 0-7 are for judging.")
+    ] = "0-7",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of one thread. [default: the CPUs there are]")
+    ] = None,
 ) -> None:
     """Invent worlds, finetune a small model on the same facts in three forms, and show what each form taught.
 

@@ -22,7 +22,9 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="The folder for the result.")],
     base: Annotated[str | None, typer.Option(help="The untuned model, scored on the same rows.")] = None,
     backend: Annotated[Backend, typer.Option(help="The engine: transformers.")] = Backend.auto,
-    limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first rows of each style and split; the result says so.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Ask only the first rows of each style and split; the result says so.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, max=65536, help="Prompts generated together.")] = 256,
     max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer, in tokens.")] = 32,
 ) -> None:
@@ -37,7 +39,9 @@ def evaluate(
     if model not in BASELINES or base:
         need_training()
     with progress_bar("scoring", "rows") as advance:
-        result = score(opened, model, out, base=base, limit=limit, batch=batch_size, most_tokens=max_tokens, progress=advance)
+        result = score(
+            opened, model, out, base=base, limit=limit, batch=batch_size, most_tokens=max_tokens, progress=advance
+        )
     if not result.scored_now:
         typer.echo(f"{out} is this result already: nothing to do")
     _print(result.about)
@@ -48,7 +52,18 @@ def _print(about: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(title=f"{about['model_name']} on world {about['kbench']['release']['world']}: exact match")
-    for column in ("style", "probe", "accuracy", "95 % interval", "control", "base", "chance", "majority", "rows", "entities"):
+    for column in (
+        "style",
+        "probe",
+        "accuracy",
+        "95 % interval",
+        "control",
+        "base",
+        "chance",
+        "majority",
+        "rows",
+        "entities",
+    ):
         table.add_column(column, justify="left" if column in ("style", "probe") else "right")
     for s in about["kbench"]["scores"]:
         table.add_row(

@@ -30,7 +30,9 @@ class ResumeMode(enum.StrEnum):
 
 
 Styles = Annotated[list[StyleName], typer.Option("--style", help="A form of writing; may be given more than once.")]
-Entities = Annotated[int | None, typer.Option(help="New subject entities, rounded up to whole blocks. [default: the spec's]")]
+Entities = Annotated[
+    int | None, typer.Option(help="New subject entities, rounded up to whole blocks. [default: the spec's]")
+]
 Seed = Annotated[str, typer.Option(help="The seed of the world, any text.")]
 Spec = Annotated[str, typer.Option(help="A world: default, lab, or a TOML file.")]
 Templates = Annotated[Path | None, typer.Option(help="A template pack. [default: the built-in pack]")]
@@ -44,7 +46,9 @@ def generate(
     templates: Templates = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write. [default: kbench-WORLD-SEED]")] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; the bytes do not depend on it.")] = 1,
-    resume: Annotated[ResumeMode, typer.Option(help="What to do with an unfinished release in --out.")] = ResumeMode.if_possible,
+    resume: Annotated[
+        ResumeMode, typer.Option(help="What to do with an unfinished release in --out.")
+    ] = ResumeMode.if_possible,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")] = False,
 ) -> None:
     """Invent a world and write a release: Parquet splits, a card, a manifest.
@@ -53,6 +57,7 @@ def generate(
     """
     from kbench.generator import release as releases
     from kbench.generator.packs import load_pack
+    from kbench.generator.shards import check_pack, plan_units, styles_for
     from kbench.generator.spec import load_spec
     from kbench.generator.world import build_world
 
@@ -60,13 +65,13 @@ def generate(
     if entities is not None:
         world_spec = world_spec.with_sizes(entities=entities)
     pack = None if templates is None else str(templates)
-    recipe = releases.Recipe(world_spec, seed, releases.styles_for([s.value for s in style]), pack)
+    recipe = releases.Recipe(world_spec, seed, styles_for([s.value for s in style], world_spec), pack)
     target = out or Path(f"kbench-{world_spec.name}-{_safe(seed)}")
     if dry_run:
         loaded = load_pack(pack)
-        releases.check_pack(world_spec, loaded, recipe.styles)
+        check_pack(world_spec, loaded, recipe.styles)
         world = build_world(world_spec, seed)
-        units = releases.plan_units(world, loaded, recipe.styles)
+        units = plan_units(world, loaded, recipe.styles)
         typer.echo(f"world {world.tag}: {len(units)} files would be written to {target}")
         for unit in units:
             typer.echo(f"  {unit.path}")

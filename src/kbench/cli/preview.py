@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kbench.cli.generate import Entities, Seed, Spec, StyleName, Styles, Templates
+from kbench.cli.generate import Seed, Spec, StyleName, Styles, Templates
 
 
 def preview(
@@ -18,12 +18,13 @@ def preview(
 
     Example: kbench preview --style article -n 2
     """
-    from kbench.generator.release import Recipe, preview_rows, styles_for
+    from kbench.generator.release import Recipe, preview_rows
+    from kbench.generator.shards import styles_for
     from kbench.generator.spec import load_spec
 
     world_spec = load_spec(spec)
     wanted = [s.value for s in style]
-    recipe = Recipe(world_spec, seed, styles_for(wanted), None if templates is None else str(templates))
+    recipe = Recipe(world_spec, seed, styles_for(wanted, world_spec), None if templates is None else str(templates))
     for name, rows in preview_rows(recipe, n):
         if name in wanted or "all" in wanted:
             for row in rows:

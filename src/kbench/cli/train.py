@@ -33,17 +33,29 @@ class OptimizerName(enum.StrEnum):
 def train(
     release: Annotated[Path, typer.Option(help="A release folder.")],
     out: Annotated[Path, typer.Option(help="The folder for the trained model.")],
-    model: Annotated[str, typer.Option(help="lab (a small base built for this release), a folder or a Hub id.")] = "lab",
-    style: Annotated[list[StyleName], typer.Option("--style", help="What to train on; may be given more than once.")] = [StyleName.qa],  # noqa: B006
+    model: Annotated[
+        str, typer.Option(help="lab (a small base built for this release), a folder or a Hub id.")
+    ] = "lab",
+    style: Annotated[
+        list[StyleName], typer.Option("--style", help="What to train on; may be given more than once.")
+    ] = [StyleName.qa],  # noqa: B006
     method: Annotated[Method, typer.Option(help="How: full finetuning.")] = Method.full,
     epochs: Annotated[int, typer.Option(help="Passes over the training rows and their repeats.")] = 1,
-    learning_rate: Annotated[float | None, typer.Option("--lr", help="Peak learning rate. [default: 2e-3 for lab, else 1e-5]")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--lr", help="Peak learning rate. [default: 2e-3 for lab, else 1e-5]")
+    ] = None,
     optimizer: Annotated[OptimizerName | None, typer.Option(help="[default: muon for lab, else adamw]")] = None,
     batch_size: Annotated[int, typer.Option(help="Packed rows a step.")] = 8,
-    context: Annotated[int | None, typer.Option(help="Tokens in a packed row. [default: the lab's own, else 512]")] = None,
+    context: Annotated[
+        int | None, typer.Option(help="Tokens in a packed row. [default: the lab's own, else 512]")
+    ] = None,
     loss: Annotated[LossName, typer.Option(help="Which tokens of a question row are learned.")] = LossName.answer,
-    replay: Annotated[float | None, typer.Option(help="Share of tokens from the pretrain split. [default: 1/3 for lab, else 0]")] = None,
-    bf16: Annotated[bool | None, typer.Option("--bf16/--fp32", help="Autocast to bfloat16. [default: on for lab, else off]")] = None,
+    replay: Annotated[
+        float | None, typer.Option(help="Share of tokens from the pretrain split. [default: 1/3 for lab, else 0]")
+    ] = None,
+    bf16: Annotated[
+        bool | None, typer.Option("--bf16/--fp32", help="Autocast to bfloat16. [default: on for lab, else off]")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of shuffling and of the packing.")] = 0,
 ) -> None:
     """Finetune a model on a release's new facts; a finished run is left alone, an interrupted one goes on.
@@ -59,7 +71,7 @@ def train(
     opened = open_release(release)
     is_lab = model == "lab"
     asked = {s.value for s in style}
-    styles = tuple(c for c in opened.configs() if c in asked or "all" in asked and c not in ("facts", "entities"))
+    styles = tuple(c for c in opened.configs() if c in asked or ("all" in asked and c not in ("facts", "entities")))
     missing = asked - {"all"} - set(styles)
     recipe = TrainRecipe(
         styles=(*styles, *sorted(missing)),

@@ -37,7 +37,9 @@ def release_card(manifest: dict[str, Any], out: Path) -> str:
             for place, (config, splits) in enumerate(configs.items())
         ],
     }
-    jinja = Environment(loader=PackageLoader("kbench", "templates"), undefined=StrictUndefined, keep_trailing_newline=True)
+    jinja = Environment(
+        loader=PackageLoader("kbench", "templates"), undefined=StrictUndefined, keep_trailing_newline=True
+    )
     body = jinja.get_template("card.md.j2").render(manifest=manifest, configs=configs, rows=_sample(manifest, out))
     return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n{body}"
 
@@ -62,7 +64,7 @@ def release_eval(manifest: dict[str, Any]) -> str:
         "evaluation_framework": "inspect-ai",
         "tasks": tasks,
     }
-    return yaml.safe_dump(about, sort_keys=False)
+    return str(yaml.safe_dump(about, sort_keys=False))
 
 
 def _sample(manifest: dict[str, Any], out: Path) -> list[tuple[str, str]]:

@@ -37,9 +37,7 @@ def statement_rows(world: World, pack: Pack, section: Section) -> pa.Table:
         ids, names, values = world.ids(kind, index), world.names(kind, index), world.values(name, index)
         for use in uses(world, section, pack.of("statement", name, "train"), kind, index):
             rows = [int(i) for i in use.rows]
-            texts = [
-                use.phrasing.render({**_full(names[i]), "name": names[i], "value": values.text[i]}) for i in rows
-            ]
+            texts = [use.phrasing.render({**_full(names[i]), "name": names[i], "value": values.text[i]}) for i in rows]
             phrasing = f"{name}.{use.phrasing.id}"
             columns = {
                 "id": [document_id(ids[i], "statement", "statement", phrasing, 0) for i in rows],
@@ -96,9 +94,7 @@ def _articles(world: World, pack: Pack, section: Section, kind: str, index: Ints
     female = world.is_female(kind, index)
     values = {name: world.values(name, index).text for name in relations}
     sentences = {name: pack.of("statement", name, "train") for name in relations}
-    starts = {
-        name: first_phrasing(world, "article", name, "train", index, len(sentences[name])) for name in relations
-    }
+    starts = {name: first_phrasing(world, "article", name, "train", index, len(sentences[name])) for name in relations}
     first_frame = below(stream_key(world.seed, "frame", kind), index, len(frames))
     columns: dict[str, list[object]] = {name: [] for name in DOCUMENT_SCHEMA.names}
     for i, repeats in enumerate(_repeats(world, pack, section, kind, index)):

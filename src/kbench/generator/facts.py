@@ -3,12 +3,12 @@
 import numpy as np
 import pyarrow as pa
 
+from kbench.generator.hashing import Ints
 from kbench.generator.questions import in_order
 from kbench.generator.sections import exposures
 from kbench.generator.spec import role_of
 from kbench.generator.world import World
 from kbench.ids import fact_id
-from kbench.generator.hashing import Ints
 from kbench.schema import ENTITY_SCHEMA, FACT_SCHEMA
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError
@@ -101,7 +101,8 @@ def load_pack(folder: str | Path | None = None) -> Pack:
         if not root.is_dir():
             raise TemplateError(f"no template pack at {shown}: give a folder that holds pack.toml")
     about = _about(root, shown)
-    jinja, phrasings, digests = environment(), {}, [str(about)]
+    jinja, digests = environment(), [str(about)]
+    phrasings: dict[tuple[str, str], tuple[Phrasing, ...]] = {}
     for style in sorted(child.name for child in root.iterdir() if child.is_dir()):
         if style not in STYLES:
             raise TemplateError(f"{shown}: unknown style folder {style!r}: have {', '.join(STYLES)}")
@@ -150,5 +151,5 @@ def _parse(jinja: ImmutableSandboxedEnvironment, style: str, relation: str, text
         except TemplateSyntaxError as error:
             raise TemplateError(f"{place} line {line + (error.lineno or 1)}: {error.message}") from None
         kind = kind or (style if style in DOCUMENT_STYLES else "")
-        found[name] = Phrasing(style, relation, role, name, kind, body, line, template)
+        found[name] = Phrasing(style, relation, cast(PhrasingRole, role), name, kind, body, line, template)
     return list(found.values())

@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from kbench import __version__
-from kbench.errors import OutputError, TemplateError
+from kbench.errors import OutputError
 from kbench.generator.card import release_card, release_eval
-from kbench.generator.documents import article_rows, frames_of, statement_rows
-from kbench.generator.facts import entity_rows, fact_rows
 from kbench.generator.packs import Pack, load_pack
-from kbench.generator.questions import question_names, question_rows
 from kbench.generator.sections import Section, sections
+from kbench.generator.shards import Unit, check_pack, plan_units, unit_table
 from kbench.generator.spec import WorldSpec, spec_from_dict
 from kbench.generator.world import World, build_world
 from kbench.ids import file_sha256, json_digest
-from kbench.schema import DOCUMENT_STYLES, ROLES, SPLITS, STYLES, schema_of
+from kbench.schema import ROLES, SPLITS
 from kbench.store import (
     FORMAT,
     MANIFEST,
@@ -39,8 +36,6 @@ from kbench.store import (
 Resume = Literal["if_possible", "always", "never"]
 PLAN = ".kbench_plan.json"
 """What an unfinished release is to become; it is removed once the manifest stands."""
-
-_ROWS_A_SHARD = 250_000
 
 
 @dataclass(frozen=True)
@@ -64,22 +59,6 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """The unit of work: one shard of one split of one config, a range of its blocks."""
-
-    config: str
-    split: str
-    shard: int
-    shards: int
-    sections: tuple[Section, ...]
-
-    @property
-    def path(self) -> str:
-        """The file it becomes."""
-        return f"{self.config}/{self.split}-{self.shard:05d}-of-{self.shards:05d}.parquet"
-
-
-@dataclass(frozen=True)
 class WrittenFile:
     """What the manifest keeps of a file."""
 
@@ -90,87 +69,6 @@ class WrittenFile:
     bytes: int
     sha256: str
     content: str
-
-
-def styles_for(asked: list[str]) -> tuple[str, ...]:
-    """The styles to write, in the order of the vocabulary; multi-hop questions bring the `qa` rows they build on."""
-    wanted = set(STYLES) if "all" in asked else set(asked)
-    if "multihop" in wanted:
-        wanted.add("qa")
-    return tuple(style for style in STYLES if style in wanted)
-
-
-def check_pack(spec: WorldSpec, pack: Pack, styles: tuple[str, ...]) -> None:
-    """Raise TemplateError that names the first file or role that the spec needs and the pack lacks."""
-    world = World(spec, "")
-    for style in styles:
-        names = list(spec.relations) if style in DOCUMENT_STYLES else question_names(world, style)
-        source = "statement" if style in DOCUMENT_STYLES else style
-        for name in names:
-            roles = ("train",) if style in DOCUMENT_STYLES else ("train", "validation", "test")
-            for role in roles:
-                if not pack.of(source, name, role):
-                    raise TemplateError(f"the pack {pack.name!r} has no {role} phrasing in {source}/{name}.j2: add one")
-        for kind in spec.types if style == "article" else ():
-            if spec.relations_of(kind) and not frames_of(world, pack, kind):
-                raise TemplateError(
-                    f"the pack {pack.name!r} has no {' or '.join(spec.articles)} document in article/{kind}.j2: add one"
-                )
-
-
-def plan_units(world: World, pack: Pack, styles: tuple[str, ...]) -> list[Unit]:
-    """Every shard of the release. Its bounds are block ranges that follow from the spec and the pack alone."""
-    units: list[Unit] = []
-    for style in styles:
-        for split in SPLITS:
-            found = sections(world, style, split)
-            units += _shards(style, split, found, _rows_a_block(world, pack, style))
-    for config in ("facts", "entities"):
-        everyone = [Section(role, world.blocks(role), "train", "") for role in ROLES if world.blocks(role).size]
-        units += _shards(config, "train", everyone, world.spec.block_size * 8)
-    return units
-
-
-def _rows_a_block(world: World, pack: Pack, style: str) -> int:
-    if style in DOCUMENT_STYLES:
-        return world.spec.block_size * world.spec.exposure.paraphrases
-    names = question_names(world, style)
-    return sum(world.spec.types[world.spec.start_of(n)].block * len(pack.of(style, n, "train")) for n in names)
-
-
-def _shards(config: str, split: str, found: list[Section], rows_a_block: int) -> list[Unit]:
-    most = max(1, _ROWS_A_SHARD // max(1, rows_a_block))
-    total = sum(section.blocks.size for section in found)
-    shards = -(-total // most)
-    return [
-        Unit(config, split, k, shards, tuple(_cut(found, k * most, (k + 1) * most))) for k in range(shards)
-    ]
-
-
-def _cut(found: list[Section], first: int, last: int) -> Iterator[Section]:
-    start = 0
-    for section in found:
-        low, high = max(first - start, 0), min(last - start, section.blocks.size)
-        if low < high:
-            yield Section(section.role, section.blocks[low:high], section.phrasing, section.probe)
-        start += section.blocks.size
-
-
-def unit_table(world: World, pack: Pack, unit: Unit) -> pa.Table:
-    """The rows of one shard."""
-    tables = [schema_of(unit.config).empty_table()]
-    for section in unit.sections:
-        if unit.config == "facts":
-            tables.append(fact_rows(world, section.blocks))
-        elif unit.config == "entities":
-            tables.append(entity_rows(world, section.blocks))
-        elif unit.config == "article":
-            tables.append(article_rows(world, pack, section))
-        elif unit.config == "statement":
-            tables.append(statement_rows(world, pack, section))
-        else:
-            tables.append(question_rows(world, pack, unit.config, unit.split, section))  # type: ignore[arg-type]
-    return pa.concat_tables(tables)
 
 
 def preview_rows(recipe: Recipe, n: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kbench.generator.hashing import Ints, below, stream_key
 from kbench.generator.packs import PhrasingRole
@@ -47,12 +48,14 @@ def background_blocks(world: World, *, asked: bool) -> Ints:
     share = Fraction(str(world.spec.background.questions))
     order = np.arange(blocks.size)
     asks = np.asarray([(int(k) + 1) * share // 1 > int(k) * share // 1 for k in order], dtype=bool)
-    return blocks[asks] if asked else blocks[~asks]
+    chosen: Ints = blocks[asks] if asked else blocks[~asks]
+    return chosen
 
 
-def is_taught(world: World, style: str, path: str, index: Ints) -> np.ndarray:
+def is_taught(world: World, style: str, path: str, index: Ints) -> NDArray[np.bool_]:
     """Which subjects of a reasoning path are trained on; the others are tested."""
-    return below(stream_key(world.seed, "taught", style, path), index, 2) == 0
+    taught: NDArray[np.bool_] = below(stream_key(world.seed, "taught", style, path), index, 2) == 0
+    return taught
 
 
 def exposures(world: World, role: Role, kind: str, index: Ints) -> Ints:

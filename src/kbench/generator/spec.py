@@ -205,9 +205,7 @@ def spec_from_dict(raw: dict[str, Any], where: str) -> WorldSpec:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            raise SpecError(
-                f"unknown key {place!r} in {where}: have {', '.join(_known_keys(first['loc']))}"
-            ) from None
+            raise SpecError(f"unknown key {place!r} in {where}: have {', '.join(_known_keys(first['loc']))}") from None
         message = first["msg"].removeprefix("Value error, ")
         given = "" if isinstance(first["input"], dict) or first["type"] == "missing" else f" (got {first['input']!r})"
         raise SpecError(f"{where}: {place + ': ' if place else ''}{message}{given}") from None

@@ -19,7 +19,8 @@ from kbench.schema import ROLES, Role
 
 _EPOCH = datetime.date(1970, 1, 1)
 _MONTHS = (
-    "January February March April May June July August September October November December".split()
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
 
 

@@ -1,10 +1,11 @@
 """One seed of the demo: its own world, base, three finetunes and four scored models, each kept and reused."""
 
-import os
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,18 @@ from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import read_result
 from kbench.benchmarks.run import train_run
 from kbench.benchmarks.scoring import score
-from kbench.generator.release import Recipe, generate, styles_for
+from kbench.generator.packs import load_pack
+from kbench.generator.release import Recipe, generate
+from kbench.generator.shards import styles_for
 from kbench.generator.spec import load_spec
+from kbench.ids import json_digest
 from kbench.store import write_json
-from kbench.studies.lab import lab_base
+from kbench.studies.lab import LabRecipe, lab_base
 
 ARMS: tuple[str, ...] = ("qa", "article", "statement")
 """The forms that the same new facts are finetuned in, with equal exposures."""
 
-SHARES = {"world": 0.06, "base": 0.38, "qa": 0.18, "article": 0.14, "statement": 0.12, "score": 0.12}
+SHARES = {"world": 0.03, "base": 0.42, "qa": 0.19, "article": 0.16, "statement": 0.13, "score": 0.07}
 """Each stage's share of a seed's time, for the progress bar."""
 
 CELL = "cell.json"
@@ -36,6 +40,12 @@ class Stage:
     wall_s: float
     cpu_s: float
     reused: bool
+
+
+def lab_release_recipe(seed: int) -> Recipe:
+    """The release of one seed: the lab's world in every style."""
+    spec = load_spec("lab")
+    return Recipe(spec, str(seed), styles_for(["all"], spec))
 
 
 def finetune_recipe(style: str, seed: int, context: int) -> TrainRecipe:
@@ -61,8 +71,7 @@ def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[
         return lambda done, total: report(before + SHARES[name] * done / max(1, total))
 
     with _timed("world", stages) as reuse:
-        recipe = Recipe(load_spec("lab"), str(seed), styles_for(["all"]))
-        release, written = generate(recipe, out / "release")
+        release, written = generate(lab_release_recipe(seed), out / "release")
         reuse(not written)
     report(before := before + SHARES["world"])
     with _timed("base", stages) as reuse:
@@ -87,6 +96,7 @@ def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[
             report(before + SHARES["score"] * number / len(models))
         reuse(not scored)
     about = {
+        "plan": cell_plan(seed),
         "seed": seed,
         "world": release.world,
         "base": {key: base.about[key] for key in ("words", "parameters", "trained")},
@@ -94,6 +104,26 @@ def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[
     }
     write_json(out / CELL, about)
     return about
+
+
+def cell_plan(seed: int) -> str:
+    """The digest of all that a cell is made from, so that a finished one can be told from one of another version."""
+    pack = load_pack()
+    packages = {name: version(name) for name in ("torch", "transformers", "tokenizers")}
+    recipe = lab_release_recipe(seed).describe(pack)
+    arms = [finetune_recipe(arm, seed, 0x40).to_dict() for arm in ARMS]
+    return json_digest([recipe, asdict(LabRecipe()), arms, packages])
+
+
+def finished_cell(seed: int, out: Path) -> dict[str, Any] | None:
+    """What a finished cell of the same plan keeps of itself, every stage marked as reused; else None."""
+    path = out / CELL
+    if not path.is_file() or len(cell_results(out)) <= len(ARMS):
+        return None
+    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if about["plan"] != cell_plan(seed):
+        return None
+    return {**about, "stages": [{**stage, "reused": True} for stage in about["stages"]]}
 
 
 def cell_results(out: Path) -> dict[str, dict[str, Any]]:
@@ -104,12 +134,12 @@ def cell_results(out: Path) -> dict[str, dict[str, Any]]:
 
 def _first_times(out: Path, stages: list[Stage]) -> list[Stage]:
     """The stages with the times of the run that did the work, where an earlier one did."""
-    import json
-
     path = out / CELL
     earlier = {s["name"]: s for s in json.loads(path.read_text(encoding="utf-8"))["stages"]} if path.is_file() else {}
     return [
-        Stage(s.name, earlier[s.name]["wall_s"], earlier[s.name]["cpu_s"], True) if s.reused and s.name in earlier else s
+        Stage(s.name, earlier[s.name]["wall_s"], earlier[s.name]["cpu_s"], True)
+        if s.reused and s.name in earlier
+        else s
         for s in stages
     ]
 
@@ -125,17 +155,3 @@ def _timed(name: str, stages: list[Stage]) -> Iterator[Callable[[bool], None]]:
     wall, cpu = time.perf_counter(), time.process_time()
     yield reuse
     stages.append(Stage(name, time.perf_counter() - wall, time.process_time() - cpu, reused))
-
-
-def quiet_worker() -> None:
-    """Prepare a worker process: one thread each, and no bars or advice from the libraries."""
-    import warnings
-
-    import torch
-    import transformers
-
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    torch.set_num_threads(1)
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    warnings.filterwarnings("ignore")

@@ -33,9 +33,7 @@ class Contrast:
         return "below zero" if self.high < 0 else "inconclusive"
 
 
-def paired(
-    name: str, title: str, note: str, left: tuple[str, list[float]], right: tuple[str, list[float]]
-) -> Contrast:
+def paired(name: str, title: str, note: str, left: tuple[str, list[float]], right: tuple[str, list[float]]) -> Contrast:
     """The contrast of two columns of accuracies, one entry a seed, in the same order."""
     differences = tuple(a - b for a, b in zip(left[1], right[1], strict=True))
     mean = sum(differences) / len(differences)

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from typing import Any
 
 from kbench.errors import SpecError
 from kbench.store import prepare_folder, write_json
-from kbench.studies.cells import CELL, quiet_worker, run_cell
-from kbench.studies.findings import Findings, find
+from kbench.studies.cells import finished_cell, run_cell
+from kbench.studies.findings import LEAST_SEEDS, Findings, find
 
 MARK = "kbench_demo.json"
 PAGE = "report.html"
@@ -42,8 +43,8 @@ def seeds_of(text: str) -> tuple[int, ...]:
             found += range(int(first), int(last or first) + 1)
     except ValueError:
         raise SpecError(f"--seeds takes numbers such as 0-7 or 1,2,5 (got {text!r})") from None
-    if not 2 <= len(set(found)) <= 64:
-        raise SpecError(f"--seeds needs 2 to 64 different seeds (got {len(set(found))})")
+    if not LEAST_SEEDS <= len(set(found)) <= 64:
+        raise SpecError(f"--seeds needs {LEAST_SEEDS} to 64 different seeds (got {len(set(found))})")
     return tuple(dict.fromkeys(found))
 
 
@@ -64,8 +65,14 @@ def run_demo(
     prepare_folder(out, MARK)
     write_json(out / MARK, {"seeds": list(seeds)})
     folders = {seed: out / "seeds" / str(seed) for seed in seeds}
-    done = dict(_run_all(folders, workers, report))
-    reused = tuple(seed for seed in seeds if all(stage["reused"] for stage in done[seed]["stages"]))
+    earlier = {seed: finished_cell(seed, folder) for seed, folder in folders.items()}
+    done = {seed: cell for seed, cell in earlier.items() if cell is not None}
+    reused = tuple(done)
+    for seed in reused:
+        report(seed, 1.0)
+    todo = {seed: folder for seed, folder in folders.items() if seed not in done}
+    if todo:
+        done.update(_run_all(todo, workers, report))
     findings = find(folders)
     from kbench.studies.report import write_report
 
@@ -77,7 +84,7 @@ def _run_all(
     folders: dict[int, Path], workers: int, report: Callable[[int, float], None]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Run the cells in worker processes; one thread each, set before they start."""
-    os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
+    os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
     context = get_context("spawn")
     updates: Queue[tuple[int, float]] = context.Queue()
     with ProcessPoolExecutor(min(workers, len(folders)), context, _start_worker, (updates,)) as pool:
@@ -99,7 +106,7 @@ def _run_all(
 def _start_worker(updates: "Queue[tuple[int, float]]") -> None:
     global _updates
     _updates = updates
-    quiet_worker()
+    warnings.filterwarnings("ignore", module="torch|transformers|accelerate")
 
 
 def _work(seed: int, folder: Path) -> dict[str, Any]:
@@ -113,8 +120,3 @@ def _drain(updates: "Queue[tuple[int, float]]") -> Iterator[tuple[int, float]]:
             yield updates.get_nowait()
         except queue.Empty:
             return
-
-
-def is_done(out: Path, seed: int) -> bool:
-    """Whether a seed's cell was finished by an earlier run."""
-    return (out / "seeds" / str(seed) / CELL).is_file()

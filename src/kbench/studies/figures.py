@@ -19,7 +19,12 @@ _VARIABLES = {
     _SOFT: "--soft",
     **{colour: f"--{arm}" for arm, colour in _ARMS.items()},
 }
-_NAMES = {"base": "not finetuned", "qa": "trained on QA", "article": "trained on articles", "statement": "trained on statements"}
+_NAMES = {
+    "base": "not finetuned",
+    "qa": "trained on QA",
+    "article": "trained on articles",
+    "statement": "trained on statements",
+}
 _MARKS = {"base": "D", "qa": "o", "article": "s", "statement": "^"}
 
 
@@ -44,10 +49,21 @@ def levels_figure(levels: tuple[Level, ...]) -> str:
     axes.set_xlabel("exact match, mean over seeds with 95 % interval")
     for arm in _ARMS:
         axes.plot([], [], _MARKS[arm], color=_ARMS[arm], label=_NAMES[arm])
-    axes.plot([], [], "|", color=_SOFT, markersize=9, markeredgewidth=1.6, linestyle="none", label="same model on never-trained twins")
+    axes.plot(
+        [],
+        [],
+        "|",
+        color=_SOFT,
+        markersize=9,
+        markeredgewidth=1.6,
+        linestyle="none",
+        label="same model on never-trained twins",
+    )
     axes.plot([], [], ":", color=_SOFT, label="a uniform guess")
     figure.legend(loc="upper left", bbox_to_anchor=(0.02, 1.0), ncols=3, frameon=False, fontsize=9, labelcolor=_INK)
-    figure.subplots_adjust(left=0.30, right=0.97, top=1 - 0.62 / figure.get_figheight(), bottom=0.55 / figure.get_figheight())
+    figure.subplots_adjust(
+        left=0.30, right=0.97, top=1 - 0.62 / figure.get_figheight(), bottom=0.55 / figure.get_figheight()
+    )
     return _svg(figure, "levels", "Accuracy by probe and training form")
 
 
@@ -56,7 +72,9 @@ def contrasts_figure(contrasts: tuple[Contrast, ...]) -> str:
     figure, axes = _canvas(8.6, 1.0 + 0.55 * len(contrasts))
     axes.axvline(0, color=_SOFT, linewidth=1)
     for row, contrast in enumerate(contrasts):
-        axes.plot(contrast.differences, [row + 0.2] * len(contrast.differences), "o", color=_SOFT, markersize=4, alpha=0.7)
+        axes.plot(
+            contrast.differences, [row + 0.2] * len(contrast.differences), "o", color=_SOFT, markersize=4, alpha=0.7
+        )
         axes.plot([contrast.low, contrast.high], [row - 0.1] * 2, color=_ARMS["qa"], linewidth=3, solid_capstyle="butt")
         axes.plot([contrast.mean], [row - 0.1], "o", color=_ARMS["qa"], markersize=8)
     axes.set_yticks(range(len(contrasts)), [contrast.title for contrast in contrasts])
@@ -86,12 +104,12 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
 def _svg(figure: Figure, name: str, title: str) -> str:
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # Ids of their own, so that two pictures can stand in one page; colours are no ids.
     text = re.sub(r'(id="|#)(?=[A-Za-z])(?![0-9a-f]{6}\b)', rf"\g<1>{name}-", text)
-    text = re.sub(r'url\(#(?!' + name + ")", f"url(#{name}-", text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
     text = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', f'role="img" aria-label="{title}"', text, count=1)

@@ -14,11 +14,11 @@ GATE = 0.8
 LEAST_SEEDS = 3
 
 PROBES: tuple[tuple[str, str, str], ...] = (
-    ("questions, held-out phrasings", "qa", "paraphrase"),
-    ("numbers, asked for with their unit", "numeric", "paraphrase"),
+    ("held-out questions", "qa", "paraphrase"),
+    ("numbers with units", "numeric", "paraphrase"),
     ("cloze", "cloze", "cross_style"),
     ("two hops", "multihop", "multihop"),
-    ("background questions (retention)", "qa", "known"),
+    ("background (retention)", "qa", "known"),
 )
 
 
@@ -90,13 +90,18 @@ def find(cells: dict[int, Path]) -> Findings:
         "",
         tuple(_level(used, arm, *probe) for probe in PROBES for arm in ("base", *ARMS)),
         contrasts,
-        (_values(used, "numeric_unmatched", "number − category (unmatched)", "height", "occupation"),),
+        (
+            _values(used, "numeric_unmatched", "number − category (unmatched)", "height", "occupation"),
+            _hops_lost(used),
+        ),
         tuple((arm, *_mean_pair([c.both_hops[arm] for c in used])) for arm in ARMS),
     )
 
 
 def _read(seed: int, path: Path) -> _Cell:
-    scores, by_relation, both = {}, {}, {}
+    scores: dict[tuple[str, str, str], dict[str, Any]] = {}
+    by_relation: dict[tuple[str, str, str, str], float] = {}
+    both: dict[str, tuple[float, float]] = {}
     for arm, result in cell_results(path).items():
         for entry in result["kbench"]["scores"]:
             scores[arm, entry["style"], entry["probe"]] = entry
@@ -159,7 +164,7 @@ def _values(cells: list[_Cell], name: str, title: str, numeric: str, categorical
     return paired(
         name,
         title,
-        f"finetuned on articles, asked held-out questions: relation `{numeric}` minus relation `{categorical}`",
+        f"finetuned on articles, asked held-out questions: relation {numeric} minus relation {categorical}",
         (numeric, [cell.by_relation[*key, numeric] for cell in cells]),
         (categorical, [cell.by_relation[*key, categorical] for cell in cells]),
     )
@@ -172,4 +177,14 @@ def _two_hop(cells: list[_Cell]) -> Contrast:
         "finetuned on questions: two-hop questions about new people minus the same about never-trained people",
         ("new people", [cell.accuracy("qa", "multihop", "multihop") for cell in cells]),
         ("never trained", [cell.accuracy("qa", "multihop", "control") for cell in cells]),
+    )
+
+
+def _hops_lost(cells: list[_Cell]) -> Contrast:
+    return paired(
+        "hops_lost",
+        "one hop − two hops",
+        "finetuned on questions: the share of two-hop questions whose every hop is answered, minus accuracy on them",
+        ("both hops answered", [cell.both_hops["qa"][0] for cell in cells]),
+        ("question answered", [cell.accuracy("qa", "multihop", "multihop") for cell in cells]),
     )

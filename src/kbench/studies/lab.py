@@ -201,5 +201,5 @@ def _config(recipe: LabRecipe, tokenizer: PreTrainedTokenizerFast, context: int)
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.eos_token_id,
         tie_word_embeddings=False,
-        attn_implementation="eager",
+        attn_implementation="eager",  # type: ignore[call-arg]
     )

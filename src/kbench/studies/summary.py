@@ -41,7 +41,12 @@ def _print_levels(console: Console, done: Demo) -> None:
 
 def _print_contrasts(console: Console, done: Demo) -> None:
     table = Table(title="contrasts, paired by seed")
-    for column, side in (("contrast", "left"), ("levels", "right"), ("difference", "right"), ("95 % t interval", "right")):
+    for column, side in (
+        ("contrast", "left"),
+        ("levels", "right"),
+        ("difference", "right"),
+        ("95 % t interval", "right"),
+    ):
         table.add_column(column, justify="left" if side == "left" else "right")
     table.add_column("reading")
     for c in done.findings.contrasts + done.findings.beside:

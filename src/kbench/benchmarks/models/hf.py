@@ -52,7 +52,7 @@ class HfModel:
         mask = torch.tensor([[0] * (longest - len(tokens)) + [1] * len(tokens) for tokens in encoded])
         device = self.model.device
         with torch.inference_mode():
-            out = self.model.generate(
+            out: torch.Tensor = self.model.generate(  # type: ignore[operator]
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),
                 max_new_tokens=self.most_tokens,
@@ -79,4 +79,6 @@ def load_hf(name: str, *, batch: int = 256, most_tokens: int = MOST_TOKENS) -> H
         raise ModelError(f"cannot load the model {name!r}: {str(error).strip().splitlines()[0]}") from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return HfModel(name, model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, batch, most_tokens)
+    if torch.cuda.is_available():
+        torch.nn.Module.to(model, "cuda")
+    return HfModel(name, model, tokenizer, batch, most_tokens)

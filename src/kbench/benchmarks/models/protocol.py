@@ -12,7 +12,10 @@ Progress = Callable[[int], None]
 class Model(Protocol):
     """Something that can be scored."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the result calls it."""
+        ...
 
     def answer(self, items: list[Item], progress: Progress) -> list[str]:
         """The prediction for each item, in order."""

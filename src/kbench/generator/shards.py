@@ -1,0 +1,123 @@
+"""The shards of a release: the units of work, their block ranges, and the rows of each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+import pyarrow as pa
+
+from kbench.errors import SpecError, TemplateError
+from kbench.generator.documents import article_rows, frames_of, statement_rows
+from kbench.generator.facts import entity_rows, fact_rows
+from kbench.generator.packs import Pack, PhrasingRole
+from kbench.generator.questions import question_names, question_rows
+from kbench.generator.sections import Section, sections
+from kbench.generator.spec import WorldSpec
+from kbench.generator.world import World
+from kbench.schema import DOCUMENT_STYLES, ROLES, SPLITS, STYLES, Split, schema_of
+
+_ROWS_A_SHARD = 250_000
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of work: one shard of one split of one config, a range of its blocks."""
+
+    config: str
+    split: Split
+    shard: int
+    shards: int
+    sections: tuple[Section, ...]
+
+    @property
+    def path(self) -> str:
+        """The file it becomes."""
+        return f"{self.config}/{self.split}-{self.shard:05d}-of-{self.shards:05d}.parquet"
+
+
+def styles_for(asked: list[str], spec: WorldSpec) -> tuple[str, ...]:
+    """The styles to write, in the order of the vocabulary; multi-hop questions bring the `qa` rows they build on.
+
+    `all` leaves out what the spec has nothing for. Raises SpecError where such a style is asked for by name.
+    """
+    able = [style for style in STYLES if style in DOCUMENT_STYLES or question_names(World(spec, ""), style)]
+    for style in asked:
+        if style != "all" and style not in STYLES:
+            raise SpecError(f"unknown style {style!r}: have {', '.join(STYLES)}, all")
+        if style != "all" and style not in able:
+            lacks = "[paths] chains" if style == "multihop" else "numeric or date relations"
+            raise SpecError(f"the spec {spec.name!r} has no {lacks}, so there is nothing to write as {style}")
+    wanted = set(able) if "all" in asked else set(asked)
+    if "multihop" in wanted:
+        wanted.add("qa")
+    return tuple(style for style in able if style in wanted)
+
+
+def check_pack(spec: WorldSpec, pack: Pack, styles: tuple[str, ...]) -> None:
+    """Raise TemplateError that names the first file or role that the spec needs and the pack lacks."""
+    world = World(spec, "")
+    for style in styles:
+        names = list(spec.relations) if style in DOCUMENT_STYLES else question_names(world, style)
+        source = "statement" if style in DOCUMENT_STYLES else style
+        for name in names:
+            for role in get_args(PhrasingRole)[: 1 if style in DOCUMENT_STYLES else None]:
+                if not pack.of(source, name, role):
+                    raise TemplateError(f"the pack {pack.name!r} has no {role} phrasing in {source}/{name}.j2: add one")
+        for kind in spec.types if style == "article" else ():
+            if spec.relations_of(kind) and not frames_of(world, pack, kind):
+                raise TemplateError(
+                    f"the pack {pack.name!r} has no {' or '.join(spec.articles)} document in article/{kind}.j2: add one"
+                )
+
+
+def plan_units(world: World, pack: Pack, styles: tuple[str, ...]) -> list[Unit]:
+    """Every shard of the release. Its bounds are block ranges that follow from the spec and the pack alone."""
+    units: list[Unit] = []
+    for style in styles:
+        for split in SPLITS:
+            found = sections(world, style, split)
+            units += _shards(style, split, found, _rows_a_block(world, pack, style))
+    for config in ("facts", "entities"):
+        everyone = [Section(role, world.blocks(role), "train", "") for role in ROLES if world.blocks(role).size]
+        units += _shards(config, "train", everyone, world.spec.block_size * 8)
+    return units
+
+
+def _rows_a_block(world: World, pack: Pack, style: str) -> int:
+    if style in DOCUMENT_STYLES:
+        return world.spec.block_size * world.spec.exposure.paraphrases
+    names = question_names(world, style)
+    return sum(world.spec.types[world.spec.start_of(n)].block * len(pack.of(style, n, "train")) for n in names)
+
+
+def _shards(config: str, split: Split, found: list[Section], rows_a_block: int) -> list[Unit]:
+    most = max(1, _ROWS_A_SHARD // max(1, rows_a_block))
+    total = sum(section.blocks.size for section in found)
+    shards = -(-total // most)
+    return [Unit(config, split, k, shards, tuple(_cut(found, k * most, (k + 1) * most))) for k in range(shards)]
+
+
+def _cut(found: list[Section], first: int, last: int) -> Iterator[Section]:
+    start = 0
+    for section in found:
+        low, high = max(first - start, 0), min(last - start, section.blocks.size)
+        if low < high:
+            yield Section(section.role, section.blocks[low:high], section.phrasing, section.probe)
+        start += section.blocks.size
+
+
+def unit_table(world: World, pack: Pack, unit: Unit) -> pa.Table:
+    """The rows of one shard."""
+    tables = [schema_of(unit.config).empty_table()]
+    for section in unit.sections:
+        if unit.config == "facts":
+            tables.append(fact_rows(world, section.blocks))
+        elif unit.config == "entities":
+            tables.append(entity_rows(world, section.blocks))
+        elif unit.config == "article":
+            tables.append(article_rows(world, pack, section))
+        elif unit.config == "statement":
+            tables.append(statement_rows(world, pack, section))
+        else:
+            tables.append(question_rows(world, pack, unit.config, unit.split, section))
+    return pa.concat_tables(tables)
