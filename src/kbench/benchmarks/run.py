@@ -55,12 +55,12 @@ def train_run(
         if {key: about[key] for key in plan} != plan:
             raise OutputError(f"{out} holds another run: give another --out")
         return Run(out, about, trained_now=False)
+    loaded = load_hf(base)
+    rows = training_rows(release, loaded.tokenizer, recipe)
     prepare_folder(out, PLAN)
     if (out / PLAN).is_file() and json.loads((out / PLAN).read_text(encoding="utf-8")) != plan:
         raise OutputError(f"{out} holds another, unfinished run: give another --out")
     write_json(out / PLAN, plan)
-    loaded = load_hf(base)
-    rows = training_rows(release, loaded.tokenizer, recipe)
     torch.manual_seed(recipe.seed)
     trained = fit(loaded.model, rows, recipe, out, progress)
     loaded.model.save_pretrained(out)

@@ -10,12 +10,11 @@ from kbench.benchmarks.evaluate import ASKED, evaluate, mean_correct
 from kbench.benchmarks.metrics import Sample, accuracies
 from kbench.benchmarks.models.baselines import Majority, Oracle, uniform_model
 from kbench.benchmarks.models.protocol import Model
-from kbench.benchmarks.results import model_digests, read_result, write_result
+from kbench.benchmarks.results import RESULTS, model_digests, read_result, write_result
 from kbench.benchmarks.tasks import guessing, load_items
 from kbench.errors import OutputError
 from kbench.store import Release, prepare_folder
 
-PLAN = "results.json"
 BASELINES = ("oracle", "random", "majority")
 
 
@@ -66,7 +65,6 @@ def score(
         "base": {"model": base, **model_digests(Path(base))} if base else None,
         "scoring": {"splits": list(splits), "limit": limit, "max_tokens": most_tokens, "decoding": "greedy"},
     }
-    prepare_folder(out, PLAN)
     found = read_result(out)
     if found is not None:
         same = {key: found["kbench"].get(key) for key in question} == question
@@ -74,6 +72,8 @@ def score(
             raise OutputError(f"{out} holds another result (of {found['model_name']}): give another --out")
         return Result(out, found, [], scored_now=False)
     items, known = load_items(release, splits, limit), guessing(release)
+    tuned = open_model(model, release, batch, most_tokens)
+    prepare_folder(out, RESULTS)
     done, total = 0, len(items) * (2 if base else 1)
 
     def step(n: int) -> None:
@@ -82,7 +82,7 @@ def score(
         progress(done, total)
 
     start, cpu = time.perf_counter(), time.process_time()
-    samples = evaluate(open_model(model, release, batch, most_tokens), items, step)
+    samples = evaluate(tuned, items, step)
     cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
     base_scores = None
     if base:

@@ -48,33 +48,27 @@ def evaluate(
 
 
 def _print(about: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{about['model_name']} on world {about['kbench']['release']['world']}: exact match")
-    for column in (
-        "style",
-        "probe",
-        "accuracy",
-        "95 % interval",
-        "control",
-        "base",
-        "chance",
-        "majority",
-        "rows",
-        "entities",
-    ):
-        table.add_column(column, justify="left" if column in ("style", "probe") else "right")
+    table = Table(
+        title=f"{about['model_name']} on world {about['kbench']['release']['world']}: exact match",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
+    for column in ("style", "probe", "score", "95 %", "control", "base", "chance", "majority", "rows"):
+        table.add_column(column, justify="left" if column in ("style", "probe") else "right", no_wrap=True)
     for s in about["kbench"]["scores"]:
         table.add_row(
             s["style"],
             s["probe"],
-            f"{s['accuracy']:.3f}",
-            f"{s['low']:.3f} to {s['high']:.3f}",
-            *("–" if s[key] is None else f"{s[key]:.3f}" for key in ("control", "base", "chance", "majority")),
+            f"{s['accuracy']:.2f}",
+            f"{s['low']:.2f}–{s['high']:.2f}",
+            *("–" if s[key] is None else f"{s[key]:.2f}" for key in ("control", "base", "chance", "majority")),
             f"{s['rows']:,}",
-            f"{s['entities']:,}",
         )
-    Console(width=None).print(table)
+    Console().print(table)
     if about["kbench"]["partial"]:
         typer.echo("partial: --limit left rows out, so this is no score of the whole release")

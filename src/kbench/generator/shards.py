@@ -62,7 +62,10 @@ def check_pack(spec: WorldSpec, pack: Pack, styles: tuple[str, ...]) -> None:
         for name in names:
             for role in get_args(PhrasingRole)[: 1 if style in DOCUMENT_STYLES else None]:
                 if not pack.of(source, name, role):
-                    raise TemplateError(f"the pack {pack.name!r} has no {role} phrasing in {source}/{name}.j2: add one")
+                    raise TemplateError(
+                        f"the spec's {name!r} has no {role} phrasing in {source}/{name}.j2 of the pack {pack.name!r}: "
+                        f"add one and give the pack with --templates"
+                    )
         for kind in spec.types if style == "article" else ():
             if spec.relations_of(kind) and not frames_of(world, pack, kind):
                 raise TemplateError(

@@ -1,5 +1,6 @@
 """The demo's table on the terminal."""
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -24,10 +25,15 @@ def print_summary(done: Demo) -> None:
 
 def _print_levels(console: Console, done: Demo) -> None:
     found = {(level.probe, level.arm): level for level in done.findings.levels}
-    table = Table(title=f"exact match, mean over {len(done.findings.used)} seeds (never-trained control in brackets)")
+    table = Table(
+        title=f"exact match, mean over {len(done.findings.used)} seeds (never-trained control in brackets)",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
     table.add_column("asked")
     for arm in ("base", *ARMS):
-        table.add_column("not finetuned" if arm == "base" else f"trained on {arm}", justify="right")
+        table.add_column("untuned" if arm == "base" else f"on {arm}", justify="right")
     table.add_column("chance", justify="right")
     for probe, _, _ in PROBES:
         cells = []
@@ -40,7 +46,7 @@ def _print_levels(console: Console, done: Demo) -> None:
 
 
 def _print_contrasts(console: Console, done: Demo) -> None:
-    table = Table(title="contrasts, paired by seed")
+    table = Table(title="contrasts, paired by seed", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for column, side in (
         ("contrast", "left"),
         ("levels", "right"),
