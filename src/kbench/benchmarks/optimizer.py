@@ -1,4 +1,4 @@
-"""Muon on the hidden matrices, AdamW on the rest: half the tokens of AdamW alone on a small model from scratch."""
+"""Muon on the hidden matrices, AdamW on the rest: a small model from scratch learns far sooner than by AdamW alone."""
 
 from typing import Any
 
@@ -19,10 +19,7 @@ class MuonAndAdamW(torch.optim.Optimizer):
             hidden = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
             (matrices if hidden else others).append(parameter)
         super().__init__([*matrices, *others], {"lr": adam_rate})
-        # Three Newton-Schulz steps learn as well as the usual five here, and the optimiser is a third of a step's cost.
-        muon = torch.optim.Muon(
-            matrices, lr=muon_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw", ns_steps=3
-        )
+        muon = torch.optim.Muon(matrices, lr=muon_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
         adam = torch.optim.AdamW(others, lr=adam_rate, betas=(0.9, 0.98), weight_decay=weight_decay)
         self.parts = (muon, adam)
         self.param_groups = [group for part in self.parts for group in part.param_groups]

@@ -1,5 +1,6 @@
 """Finetuning with transformers' Trainer: the one training path, for the lab's models and any from the Hub."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +9,7 @@ from typing import Any
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from kbench.benchmarks.optimizer import MuonAndAdamW
 from kbench.benchmarks.packing import PackedRows
@@ -17,6 +17,12 @@ from kbench.benchmarks.recipe import TrainRecipe
 
 Progress = Callable[[int, int], None]
 """Called with steps done and steps in all."""
+
+
+SAVE_STEPS = 1000
+"""Optimiser steps between checkpoints."""
+
+_WHOLE = "kbench_whole"
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,13 @@ class Trained:
 
 
 class _Report(TrainerCallback):
+    """Passes progress on, and marks each checkpoint once it is whole."""
+
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _WHOLE).touch()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._progress(state.global_step, state.max_steps)
@@ -41,7 +52,8 @@ class _Report(TrainerCallback):
 def fit(model: PreTrainedModel, rows: PackedRows, recipe: TrainRecipe, out: Path, progress: Progress) -> Trained:
     """Train a model in place on packed rows, once over, at the recipe's rate with a cosine to its floor.
 
-    Checkpoints go to `out/checkpoints` every 1,000 steps; a run that was killed goes on from the last one.
+    Checkpoints go to `out/checkpoints` every `SAVE_STEPS`; a run that was killed goes on from the last whole one, to
+    the same weights (on one CPU thread). They are removed when the training is done.
     """
     steps = -(-len(rows) // recipe.batch)
     arguments = TrainingArguments(
@@ -53,7 +65,7 @@ def fit(model: PreTrainedModel, rows: PackedRows, recipe: TrainRecipe, out: Path
         seed=recipe.seed,
         data_seed=recipe.seed,
         logging_steps=max(1, steps // 20),
-        save_steps=1000,
+        save_steps=SAVE_STEPS,
         save_total_limit=2,
         report_to="none",
         disable_tqdm=True,
@@ -70,10 +82,10 @@ def fit(model: PreTrainedModel, rows: PackedRows, recipe: TrainRecipe, out: Path
         optimizers=(optimizer, LambdaLR(optimizer, _cosine(steps, recipe))),
         callbacks=[_Report(progress)],
     )
-    _silence(trainer)
+    trainer.remove_callback(PrinterCallback)
     wall, cpu = time.perf_counter(), time.process_time()
-    last = get_last_checkpoint(str(out / "checkpoints")) if (out / "checkpoints").is_dir() else None
-    result = trainer.train(resume_from_checkpoint=last)
+    result = trainer.train(resume_from_checkpoint=_last_whole(out / "checkpoints"))
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
     return Trained(steps, rows.tokens, time.perf_counter() - wall, time.process_time() - cpu, result.training_loss)
 
 
@@ -98,11 +110,11 @@ def _cosine(steps: int, recipe: TrainRecipe) -> Callable[[int], float]:
     return rate
 
 
+def _last_whole(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end: a half-written one would stop the resume."""
+    whole = sorted(folder.glob(f"checkpoint-*/{_WHOLE}"), key=lambda mark: int(mark.parent.name.split("-")[1]))
+    return str(whole[-1].parent) if whole else None
+
+
 def _stack(rows: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
-
-
-def _silence(trainer: Trainer) -> None:
-    from transformers import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)

@@ -1,0 +1,54 @@
+"""What tests share: a Hugging Face home of their own, hypothesis without chance, releases made once a session."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# Before any test module imports datasets or transformers, which read these when they are imported.
+_HOME = tempfile.mkdtemp(prefix="kbench-tests-hf-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+os.environ["HF_HOME"] = _HOME
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+from kbench.store import Release  # noqa: E402
+from tests.samples import SPECS, Sample, read_sample  # noqa: E402
+
+settings.register_profile("kbench", derandomize=True, deadline=None, database=None, max_examples=60)
+settings.load_profile("kbench")
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sample]:
+    """Releases already made in this session, by the name of their world."""
+    return {}
+
+
+def _made(name: str, samples: dict[str, Sample], factory: pytest.TempPathFactory) -> Sample:
+    if name not in samples:
+        samples[name] = read_sample(SPECS[name](), factory.mktemp(f"release-{name}"))
+    return samples[name]
+
+
+@pytest.fixture(scope="session", params=list(SPECS))
+def sample(
+    request: pytest.FixtureRequest, samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory
+) -> Sample:
+    """Each of the releases that the laws are checked on: the lab's, a small default one, one with known entities."""
+    return _made(request.param, samples, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def lab(samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """The lab's release with seed 7 in all styles, and its rows."""
+    return _made("lab", samples, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def lab_release(lab: Sample) -> Release:
+    """The lab's release with seed 7 in all styles. It is shared: read it, never write to it."""
+    return lab.release

@@ -1,0 +1,123 @@
+"""Small specs, and releases read into plain rows, that several test files share."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kbench.generator.release import Recipe, generate
+from kbench.generator.shards import styles_for
+from kbench.generator.spec import WorldSpec, load_spec, spec_from_dict
+from kbench.schema import DOCUMENT_STYLES, STYLES
+from kbench.store import Release
+
+Row = dict[str, Any]
+DROP = object()
+"""In `edited`: the key is to be left out."""
+
+TRAINING = ("pretrain", "train")
+HELD_OUT = ("validation", "test", "control")
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "sizes": {"entities": 12, "control": 0.5, "background": 12, "known": 0},
+    "exposure": {"paraphrases": 3, "exposures": 5, "validation": 1, "test": 1},
+    "background": {"exposures": 4, "popularity": "zipf"},
+    "types": {"person": {"names": "mononym", "block": 4}, "company": {"names": "firm", "block": 2}},
+    "relations": {
+        "emblem": {"subject": "person", "value_type": "categorical", "pools": ["tint", "animal"]},
+        "badge": {"subject": "person", "value_type": "numeric", "least": 10, "most": 15, "draw": "balanced"},
+        "height": {"subject": "person", "value_type": "numeric", "least": 150, "most": 199, "unit": "cm"},
+        "born": {"subject": "person", "value_type": "date", "first": "1945-01-01", "last": "1990-12-31"},
+        "employer": {"subject": "person", "value_type": "entity", "object": "company", "heads": "zipf"},
+        "industry": {"subject": "company", "value_type": "categorical", "pools": ["industry"], "size": 4},
+    },
+    "paths": {"chains": [["employer", "industry"]]},
+}
+"""A world of blocks of six whose relations the built-in pack has phrasings for."""
+
+
+def edited(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of nested tables with the values at some dotted paths replaced, added or dropped."""
+    whole: dict[str, Any] = copy.deepcopy(dict(raw))
+    for path, value in changes.items():
+        *up, last = path.split(".")
+        table = whole
+        for key in up:
+            table = table.setdefault(key, {})
+        if value is DROP:
+            del table[last]
+        else:
+            table[last] = value
+    return whole
+
+
+def tiny(**changes: Any) -> WorldSpec:
+    """The tiny spec; `sizes__known=6` changes the key `known` of the table `sizes`."""
+    return spec_from_dict(edited(TINY, {path.replace("__", "."): value for path, value in changes.items()}), "tiny")
+
+
+SPECS = {
+    "lab": lambda: load_spec("lab"),
+    "default": lambda: load_spec("default").with_sizes(entities=80, background=80, known=0),
+    "known": lambda: tiny(sizes__known=24, sizes__background=24),
+}
+"""The worlds whose releases the laws are checked on."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A release of all styles, its rows read once: by (style, split), its facts and entities by id."""
+
+    spec: WorldSpec
+    release: Release
+    rows: Mapping[tuple[str, str], list[Row]]
+    facts: Mapping[str, Row]
+    entities: Mapping[str, Row]
+
+    def of(self, styles: frozenset[str], *splits: str) -> Iterator[Row]:
+        """The rows of some styles in some splits (in all, where none is named)."""
+        for (style, split), rows in self.rows.items():
+            if style in styles and (not splits or split in splits):
+                yield from rows
+
+    def role(self, row: Row) -> str:
+        """The role of the entity that a row is about."""
+        return str(self.entities[row["entity_id"]]["role"])
+
+    def names(self, role: str) -> list[str]:
+        """The names of the entities of a role."""
+        return [entity["name"] for entity in self.entities.values() if entity["role"] == role]
+
+    @cached_property
+    def everything(self) -> list[Row]:
+        """Every row of every style."""
+        return [row for rows in self.rows.values() for row in rows]
+
+
+ALL_STYLES = frozenset(STYLES)
+ONE_HOP_STYLES = ALL_STYLES - {"multihop"}
+ONE_HOP_QUESTIONS = ONE_HOP_STYLES - DOCUMENT_STYLES
+
+
+def text_of(row: Row) -> str:
+    """What a model reads of a row: the text of a document, the question of a question."""
+    return str(row["text"] if row["style"] in DOCUMENT_STYLES else row["question"])
+
+
+def read_sample(spec: WorldSpec, out: Path) -> Sample:
+    """Generate every style of a spec with the seed 7 and read it back."""
+    release, _ = generate(Recipe(spec, "7", styles_for(["all"], spec)), out)
+    rows: dict[tuple[str, str], list[Row]] = {
+        (style, split): release.table(style, split).to_pylist() for style in STYLES for split in release.splits(style)
+    }
+    facts = {row["fact_id"]: row for row in release.table("facts", "train").to_pylist()}
+    entities = {row["entity_id"]: row for row in release.table("entities", "train").to_pylist()}
+    return Sample(spec, release, rows, facts, entities)
+
+
+def files_under(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too: its bytes by relative path."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

@@ -1,0 +1,363 @@
+"""Template packs: what a user's mistake is answered with, and what the built-in phrasings must be."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from kbench.errors import TemplateError
+from kbench.generator.documents import mention
+from kbench.generator.packs import Phrasing, PhrasingRole, indefinite, load_pack
+from kbench.generator.pools import load_pool
+from kbench.generator.questions import question_names
+from kbench.generator.shards import check_pack
+from kbench.generator.spec import builtin_specs, load_spec
+from kbench.generator.world import World
+from kbench.schema import DOCUMENT_STYLES, STYLES
+from tests.samples import tiny
+
+ABOUT = 'name = "mine"\nversion = "1"\n'
+
+
+def written(folder: Path, files: Mapping[str, str]) -> Path:
+    """A pack of the given files on disk."""
+    for name, text in {"pack.toml": ABOUT, **files}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def one(folder: Path, body: str) -> Phrasing:
+    """The only phrasing of a pack that holds this template."""
+    return load_pack(written(folder, {"qa/badge.j2": f"{{# train t01 #}}\n{body}\n"})).of("qa", "badge", "train")[0]
+
+
+MALFORMED: list[tuple[str, dict[str, str], str]] = [
+    ("an empty file", {"qa/badge.j2": ""}, "qa/badge.j2 line 1: expected a header such as {# train t01 #}"),
+    ("no header", {"qa/badge.j2": "Which badge?\n"}, "qa/badge.j2 line 1: expected a header such as"),
+    ("text before the header", {"qa/badge.j2": "Hi\n{# train t01 #}\nA?\n"}, "qa/badge.j2 line 1: expected a header"),
+    (
+        "an unknown role",
+        {"qa/badge.j2": "{# train t01 #}\nA?\n\n{# exam x01 #}\nB?\n"},
+        "qa/badge.j2 line 4: unknown role 'exam': have train, validation, test",
+    ),
+    (
+        "an id twice",
+        {"qa/badge.j2": "{# train t01 #}\nA?\n\n{# test t01 #}\nB?\n"},
+        "qa/badge.j2 line 4: the id 't01' stands twice, first in line 1",
+    ),
+    (
+        "an unclosed expression",
+        {"qa/badge.j2": "{# train t01 #}\nA {{ name\n"},
+        "qa/badge.j2 line 2: unexpected end of template",
+    ),
+    (
+        "an unclosed expression in a later phrasing",
+        {"qa/badge.j2": "{# train t01 #}\nA?\n\n{# train t02 #}\nB\n{{ name\n"},
+        "qa/badge.j2 line 6: unexpected end of template",
+    ),
+    (
+        "an unclosed expression below an empty line",
+        {"qa/badge.j2": "{# train t01 #}\n\n\nA {{ name\n"},
+        "qa/badge.j2 line 4: unexpected end of template",
+    ),
+    (
+        "an unknown filter",
+        {"qa/badge.j2": "{# train t01 #}\n{{ name | x }}\n"},
+        "qa/badge.j2 line 2: No filter named 'x'",
+    ),
+    (
+        "a filter of chance",
+        {"qa/badge.j2": "{# train t01 #}\n{{ [1] | random }}\n"},
+        "line 2: No filter named 'random'",
+    ),
+    ("a number past all bounds", {"qa/badge.j2": "{# train t01 #}\n{{ 10 ** 100000 }}\n"}, "qa/badge.j2 line 2: "),
+    (
+        "a document without a kind",
+        {"article/person.j2": "{# train d01 #}\n{{ name }}\n"},
+        "article/person.j2 line 1: a document template names its kind: {# train d01 news #}",
+    ),
+    (
+        "an unknown kind of article",
+        {"article/person.j2": "{# train d01 poem #}\n{{ name }}\n"},
+        "article/person.j2 line 1: unknown kind 'poem'",
+    ),
+    (
+        "a header without an id",
+        {"qa/badge.j2": "{# train t01 #}\nA?\n\n{# test #}\nB?\n"},
+        "qa/badge.j2 line 4: ",
+    ),
+    (
+        "a header of too many words",
+        {"qa/badge.j2": "{# train t01 #}\nA?\n\n{# test x01 a question #}\nB?\n"},
+        "qa/badge.j2 line 4: ",
+    ),
+    ("a phrasing without text", {"qa/badge.j2": "{# train t01 #}\n\n{# train t02 #}\nB?\n"}, "qa/badge.j2 line 1: "),
+    ("a last phrasing without text", {"qa/badge.j2": "{# train t01 #}\nA?\n{# train t02 #}"}, "qa/badge.j2 line 3: "),
+    ("a slash in an id", {"qa/badge.j2": "{# train t/1 #}\nA?\n"}, "qa/badge.j2 line 1: "),
+    ("an unknown style", {"song/badge.j2": "x"}, "unknown style folder 'song': have qa, article, statement, numeric"),
+    ("a file that is no template", {"qa/badge.txt": "x"}, "qa/badge.txt is no template: expected qa/<relation>.j2"),
+    ("an unknown key", {"pack.toml": "nam = 'x'"}, "pack.toml: unknown key 'nam': have name, version, language"),
+    ("a pack.toml that is no TOML", {"pack.toml": "name ="}, "pack.toml: not valid TOML"),
+]
+
+
+@pytest.mark.parametrize(("files", "expected_error"), [c[1:] for c in MALFORMED], ids=[c[0] for c in MALFORMED])
+def test_a_malformed_pack_is_refused_with_file_and_line(
+    tmp_path: Path, files: dict[str, str], expected_error: str
+) -> None:
+    with pytest.raises(TemplateError) as error:
+        load_pack(written(tmp_path, files))
+    assert expected_error in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_template_that_is_not_utf8_is_refused_by_name(tmp_path: Path) -> None:
+    written(tmp_path, {"qa/badge.j2": "x"}).joinpath("qa/badge.j2").write_bytes(
+        "{# train t01 #}\né\n".encode("latin-1")
+    )
+    with pytest.raises(TemplateError, match=r"qa/badge\.j2"):
+        load_pack(tmp_path)
+
+
+def test_a_pack_that_is_not_there_is_refused_with_the_place_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError) as error:
+        load_pack(tmp_path / "nope")
+    assert str(error.value) == f"no template pack at {tmp_path / 'nope'}: give a folder that holds pack.toml"
+
+
+def test_a_folder_without_pack_toml_is_no_pack(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError) as error:
+        load_pack(tmp_path)
+    assert str(error.value) == f"{tmp_path} is no template pack: it has no pack.toml"
+
+
+BREACHES = [
+    ("{{ nmae }}", "'nmae' is undefined"),
+    ("{{ name.nope }}", "has no attribute 'nope'"),
+    ("{{ sentences[9] }}", "has no element 9"),
+    ("{{ name.__class__ }}", "unsafe"),
+    ("{{ sentences.append('x') }}", "unsafe"),
+    ("{{ lipsum() }}", "'lipsum' is undefined"),
+    ("{{ 1 / 0 }}", "division by zero"),
+    ("{{ range(10 ** 7) | list }}", "Range too big"),
+    ("{% include 'other.j2' %}", "no loader"),
+    ("{{ 'x' * 70000 }}", "the text is longer than 64 KiB"),
+    ("{{ 'é' * 40000 }}", "the text is longer than 64 KiB"),
+    ("{{ 1.5 | round(method='odd') }}", "method must be"),
+    ("{{ sentences | map('nope') | list }}", "No filter named 'nope'"),
+    ("{{ '%(x)s' | format(y=1) }}", "x"),
+    ("{{ '{}'.format() }}", "index"),
+    ("{{ name | dictsort }}", "items"),
+    ("{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}", "recursion"),
+]
+
+
+@pytest.mark.parametrize(("body", "expected_error"), BREACHES)
+def test_a_template_that_cannot_be_rendered_is_named_with_its_line(
+    tmp_path: Path, body: str, expected_error: str
+) -> None:
+    phrasing = one(tmp_path, body)
+    with pytest.raises(TemplateError) as error:
+        phrasing.render({"name": "Bodan", "value": "12", "sentences": ["A."]})
+    assert str(error.value).startswith("qa/badge.j2 line 1 (t01): ")
+    assert expected_error in str(error.value)
+
+
+def test_a_text_of_64_kib_is_still_a_text(tmp_path: Path) -> None:
+    assert len(one(tmp_path, "{{ 'x' * 65536 }}").render({})) == 65536
+
+
+def test_a_template_renders_what_jinja_renders_without_the_space_around_it(tmp_path: Path) -> None:
+    body = "{% for s in sentences %}{{ loop.index }}. {{ s | upper }}\n{% endfor %}"
+    assert one(tmp_path, body).render({"sentences": ["a", "b <&"]}) == "1. A\n2. B <&"
+
+
+def test_phrasings_keep_their_order_role_id_kind_and_line(tmp_path: Path) -> None:
+    text = "{# train t02 #}\nA?\n\n{#test x01#}\nB?\n\n{# train t01 #}\nC?\n\nD?\n"
+    pack = load_pack(written(tmp_path, {"qa/badge.j2": text, "article/person.j2": "{# train d01 news #}\nE\n"}))
+    found = pack.phrasings["qa", "badge"]
+    assert [(p.role, p.id, p.line, p.source) for p in found] == [
+        ("train", "t02", 1, "A?"),
+        ("test", "x01", 4, "B?"),
+        ("train", "t01", 7, "C?\n\nD?"),
+    ]
+    assert [p.id for p in pack.of("qa", "badge", "train")] == ["t02", "t01"]
+    assert pack.of("qa", "badge", "validation") == ()
+    assert pack.of("qa", "nope", "train") == ()
+    assert pack.by_id["article/person/d01"].kind == "news"
+    assert (pack.name, pack.version) == ("mine", "1")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"qa/badge.j2": "{# train t01 #}\nB?\n"},
+        {"qa/born.j2": "{# train t01 #}\nA?\n"},
+        {"qa/badge.j2": "{# train t01 #}\nA?\n", "pack.toml": ABOUT.replace("1", "2")},
+    ],
+    ids=["another text", "another file", "another version"],
+)
+def test_the_digest_of_a_pack_changes_with_any_of_its_files(tmp_path: Path, files: dict[str, str]) -> None:
+    first = load_pack(written(tmp_path / "a", {"qa/badge.j2": "{# train t01 #}\nA?\n"}))
+    again = load_pack(written(tmp_path / "b", {"qa/badge.j2": "{# train t01 #}\nA?\n"}))
+    other = load_pack(written(tmp_path / "c", files))
+    assert again.digest == first.digest
+    assert other.digest != first.digest
+
+
+ARTICLES = {
+    "a": "baker unit unicorn user European eulogy one-eyed house zebra 180 12",
+    "an": "architect actor ecologist hour honest honour heir umbrella uninvited usher onion 8 80 11 18",
+}
+
+
+@pytest.mark.parametrize(("article", "word"), [(a, w) for a, words in ARTICLES.items() for w in words.split()])
+def test_a_word_takes_the_indefinite_article_that_english_gives_it(article: str, word: str) -> None:
+    assert indefinite(word) == f"{article} {word}"
+
+
+def test_every_occupation_of_the_pool_takes_an_before_a_vowel_and_a_otherwise() -> None:
+    for word in load_pool("occupation"):
+        assert indefinite(word) == f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
+# ---- the built-in pack
+
+PACK = load_pack()
+EVERY = list(chain.from_iterable(PACK.phrasings.values()))
+LEAST = {
+    "qa": (8, 2, 3),
+    "statement": (8, 0, 0),
+    "numeric": (4, 1, 2),
+    "multihop": (6, 1, 2),
+    "cloze": (3, 1, 3),
+    "article": (2, 0, 0),
+}
+SENTENCES = ["One.", "Two.", "Three.", "Four."]
+VALUES: dict[str, Any] = {
+    "name": "Bodan",
+    "value": "12",
+    "sentences": SENTENCES,
+    **mention("Bodan", "Bodan's", "Bodan"),
+}
+
+
+def plain(text: str) -> str:
+    """A text without case, spacing and final mark: what makes two phrasings the same."""
+    return " ".join(text.casefold().split()).rstrip("?.! ")
+
+
+def words(text: str) -> set[str]:
+    """The words and marks of a text, the possessive `'s` cut off its word; case counts."""
+    return set(re.findall(r"[^\W\d_]+|[^\w\s]", text))
+
+
+@pytest.mark.parametrize(("style", "relation"), sorted(PACK.phrasings))
+def test_each_file_has_enough_phrasings_in_each_role(style: str, relation: str) -> None:
+    counts = [len(PACK.of(style, relation, role)) for role in get_args(PhrasingRole)]
+    assert all(have >= least for have, least in zip(counts, LEAST[style], strict=True)), counts
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_style_has_a_folder_of_phrasings(style: str) -> None:
+    assert any(key[0] == style for key in PACK.phrasings)
+
+
+@pytest.mark.parametrize("spec", builtin_specs())
+def test_the_built_in_pack_covers_each_built_in_world_in_every_style(spec: str) -> None:
+    check_pack(load_spec(spec), PACK, STYLES)
+
+
+@pytest.mark.parametrize(("style", "relation"), sorted(PACK.phrasings))
+def test_each_built_in_phrasing_renders_to_one_clean_text(style: str, relation: str) -> None:
+    for phrasing in PACK.phrasings[style, relation]:
+        text = phrasing.render(VALUES)
+        assert text, phrasing.where
+        assert not re.search(r"[{}]|  | [.,?!]|\n\n\n|^\s|\s$", text), phrasing.where
+
+
+@pytest.mark.parametrize(("style", "relation"), sorted(PACK.phrasings))
+def test_each_built_in_phrasing_shows_what_it_must_and_a_question_no_value(style: str, relation: str) -> None:
+    for phrasing in PACK.phrasings[style, relation]:
+        text = phrasing.render(VALUES)
+        if style == "article":
+            assert all(sentence in text for sentence in SENTENCES), phrasing.where
+        elif style == "statement":
+            assert "12" in text, phrasing.where
+            assert "Bodan" in text, phrasing.where
+            assert text.endswith("."), phrasing.where
+        else:
+            assert "Bodan" in text, phrasing.where
+            assert "12" not in text, phrasing.where
+            assert text.endswith("?") != (style == "cloze"), phrasing.where
+
+
+def test_no_phrasing_of_a_relation_is_written_twice_in_any_role_or_style() -> None:
+    texts = Counter((p.relation, plain(p.render(VALUES))) for p in EVERY)
+    assert [text for text, n in texts.items() if n > 1] == []
+
+
+def test_no_held_out_phrasing_says_the_same_as_a_train_phrasing_of_any_relation() -> None:
+    train = {plain(p.render(VALUES)) for p in EVERY if p.role == "train"}
+    assert [p.where for p in EVERY if p.role != "train" and plain(p.render(VALUES)) in train] == []
+
+
+def test_no_two_relations_are_asked_in_the_same_words() -> None:
+    """Or a question would have two answers."""
+    asked: dict[str, set[str]] = {}
+    for phrasing in EVERY:
+        if phrasing.style not in DOCUMENT_STYLES:
+            asked.setdefault(plain(phrasing.render(VALUES)), set()).add(phrasing.relation)
+    assert {text: sorted(relations) for text, relations in asked.items() if len(relations) > 1} == {}
+
+
+@pytest.mark.parametrize("spec", builtin_specs())
+def test_every_word_of_a_held_out_phrasing_of_a_world_stands_in_its_train_phrasings(spec: str) -> None:
+    """What a word-level model never read it cannot understand."""
+    world = World(load_spec(spec), "7")
+    relations = {*world.spec.relations, *question_names(world, "multihop"), *world.spec.types}
+    mine = [p for p in EVERY if p.relation in relations]
+    trained = set[str]().union(*(words(p.render(VALUES)) for p in mine if p.role == "train"))
+    unknown = {p.where: words(p.render(VALUES)) - trained for p in mine if p.role != "train"}
+    assert {where: sorted(missing) for where, missing in unknown.items() if missing} == {}
+
+
+LACKING = [
+    ("qa/badge.j2", "{# train t01 #}\n{{ name }}?\n", ("qa",), "has no validation phrasing in qa/badge.j2: add one"),
+    ("qa/badge.j2", "{# test x01 #}\n{{ name }}?\n", ("qa",), "has no train phrasing in qa/badge.j2: add one"),
+    (
+        "statement/badge.j2",
+        "{# test x01 #}\nx\n",
+        ("statement",),
+        "has no train phrasing in statement/badge.j2: add one",
+    ),
+    (
+        "article/person.j2",
+        "{# train d01 news #}\nx\n",
+        ("article",),
+        "has no encyclopedia document in article/person.j2",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "text", "styles", "expected_error"), LACKING)
+def test_a_pack_that_lacks_what_the_spec_needs_is_refused_with_the_file_to_add_to(
+    tmp_path: Path, path: str, text: str, styles: tuple[str, ...], expected_error: str
+) -> None:
+    files = {f"{p.style}/{p.relation}.j2": "" for p in EVERY}
+    for phrasing in EVERY:
+        header = f"{{# {phrasing.role} {phrasing.id} {phrasing.kind if phrasing.style == 'article' else ''} #}}"
+        files[f"{phrasing.style}/{phrasing.relation}.j2"] += f"{header}\n{phrasing.source}\n\n"
+    whole = load_pack(written(tmp_path / "whole", files))
+    check_pack(tiny(), whole, styles)
+    lacking = load_pack(written(tmp_path / "lacking", {**files, path: text}))
+    with pytest.raises(TemplateError) as error:
+        check_pack(tiny(), lacking, styles)
+    assert expected_error in str(error.value)
+    assert "the pack 'mine'" in str(error.value)

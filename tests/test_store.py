@@ -1,0 +1,321 @@
+"""A release on disk: digests of what a table says, and what is refused because it is no whole release."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kbench.errors import KbenchError, OutputError, ReleaseError
+from kbench.generator.release import Recipe, generate
+from kbench.ids import digest_of, entity_id, file_sha256, json_digest
+from kbench.store import (
+    FORMAT,
+    MANIFEST,
+    Release,
+    content_digest,
+    open_release,
+    prepare_folder,
+    split_digest,
+    write_json,
+    write_table,
+    write_text,
+)
+from tests.samples import files_under, tiny
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("texts", pa.list_(pa.field("element", pa.string()))),
+        ("number", pa.float64()),
+        ("n", pa.int32()),
+        ("small", pa.int8()),
+    ]
+)
+ROW = st.fixed_dictionaries(
+    {
+        "id": st.none() | st.text(max_size=5),
+        "texts": st.none() | st.lists(st.none() | st.text(max_size=3), max_size=3),
+        "number": st.none() | st.floats(allow_nan=False),
+        "n": st.none() | st.integers(-(2**31), 2**31 - 1),
+        "small": st.integers(-128, 127),
+    }
+)
+ROWS = st.lists(ROW, min_size=1, max_size=8)
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    """The rows under one schema."""
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+@given(rows=ROWS, cut=st.integers(0, 8))
+def test_the_content_digest_ignores_how_a_table_is_chunked(rows: list[dict[str, Any]], cut: int) -> None:
+    whole = table(rows)
+    pieces = pa.concat_tables([whole.slice(0, cut), whole.slice(cut)])
+    joined = pa.concat_tables([table(rows[:cut]), table(rows[cut:])])
+    assert content_digest(pieces) == content_digest(joined) == content_digest(whole)
+
+
+@given(rows=ROWS)
+def test_the_content_digest_survives_a_round_trip_through_parquet(
+    rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("round") / "t.parquet"
+    write_table(path, table(rows))
+    again = pq.read_table(path)
+    assert again.schema.equals(SCHEMA)
+    assert again.to_pylist() == rows
+    assert content_digest(again) == content_digest(table(rows))
+
+
+@given(rows=ROWS, other=ROWS)
+def test_the_content_digest_differs_wherever_the_rows_differ(
+    rows: list[dict[str, Any]], other: list[dict[str, Any]]
+) -> None:
+    same = repr(rows) == repr(other)
+    assert (content_digest(table(rows)) == content_digest(table(other))) == same
+
+
+@given(rows=ROWS, data=st.data())
+def test_the_content_digest_changes_with_any_one_value(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(rows) - 1))
+    column = data.draw(st.sampled_from(SCHEMA.names))
+    value = data.draw(ROW)[column]
+    changed = [dict(row) for row in rows]
+    changed[place][column] = value
+    same = repr(changed) == repr(rows)
+    assert (content_digest(table(rows)) == content_digest(table(changed))) == same
+
+
+ALIKE: list[tuple[str, Any, Any, pa.DataType]] = [
+    ("letters moved to the next row", ["ab", "c"], ["a", "bc"], pa.string()),
+    ("an empty text for none", [""], [None], pa.string()),
+    ("zero for none", [0.0], [None], pa.float64()),
+    ("false for none", [False], [None], pa.bool_()),
+    ("elements moved to the next list", [["a"], ["b"]], [["a", "b"], []], pa.list_(pa.string())),
+    ("an empty list for none", [[]], [None], pa.list_(pa.string())),
+    ("an empty text in a list for none", [[""]], [[None]], pa.list_(pa.string())),
+    ("an element split in two", [["ab"]], [["a", "b"]], pa.list_(pa.string())),
+    ("rows in another order", ["a", "b"], ["b", "a"], pa.string()),
+    ("one row more", ["a"], ["a", ""], pa.string()),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "kind"), [c[1:] for c in ALIKE], ids=[c[0] for c in ALIKE])
+def test_columns_that_look_alike_have_digests_of_their_own(one: Any, other: Any, kind: pa.DataType) -> None:
+    first, second = (pa.table({"c": pa.array(values, type=kind)}) for values in (one, other))
+    assert content_digest(first) != content_digest(second)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [pa.table({"d": pa.array([1], pa.int32())}), pa.table({"c": pa.array([1], pa.int64())}), pa.table({})],
+    ids=["another name", "another type", "no column"],
+)
+def test_the_content_digest_covers_names_and_types_of_columns(other: pa.Table) -> None:
+    assert content_digest(other) != content_digest(pa.table({"c": pa.array([1], pa.int32())}))
+
+
+def test_the_digest_of_a_split_depends_on_the_order_of_its_files() -> None:
+    assert split_digest(["a", "b"]) != split_digest(["b", "a"])
+    assert split_digest(["a", "b"]) != split_digest(["ab"])
+
+
+@given(parts=st.lists(st.text(max_size=4), max_size=4), other=st.lists(st.text(max_size=4), max_size=4))
+def test_two_lists_of_parts_have_one_digest_only_if_they_are_the_same(parts: list[str], other: list[str]) -> None:
+    assert (digest_of(*parts) == digest_of(*other)) == (parts == other)
+
+
+def test_the_digest_of_a_json_value_ignores_the_order_of_keys_and_nothing_else() -> None:
+    assert json_digest({"a": 1, "b": [1, 2]}) == json_digest({"b": [1, 2], "a": 1})
+    assert json_digest({"a": 1, "b": [1, 2]}) != json_digest({"b": [2, 1], "a": 1})
+
+
+def test_ids_read_as_the_contract_writes_them() -> None:
+    assert entity_id("0a1b2c3d", "person", 12) == "0a1b2c3d/person-12"
+
+
+@pytest.mark.parametrize("write", [lambda p: write_text(p, "x"), lambda p: write_json(p, {"a": 1})])
+def test_a_written_file_leaves_nothing_else_in_its_folder(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    write(tmp_path / "new" / "file")
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["file"]
+
+
+def test_a_table_that_cannot_be_written_leaves_the_earlier_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_table(path, table([{"id": "a"}]))
+    before = path.read_bytes()
+    (tmp_path / ".t.parquet.part").mkdir()
+    with pytest.raises(OSError, match=r"\.t\.parquet\.part"):
+        write_table(path, table([{"id": "b"}]))
+    assert path.read_bytes() == before
+
+
+# ---- releases
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    """A small release that a test may damage."""
+    made, _ = generate(Recipe(tiny(), "7", ("qa",)), tmp_path / "release")
+    return made
+
+
+def manifest_of(release: Release) -> dict[str, Any]:
+    """Its manifest as it lies on disk."""
+    read: dict[str, Any] = json.loads((release.path / MANIFEST).read_text(encoding="utf-8"))
+    return read
+
+
+def test_a_whole_release_opens_with_its_manifest(release: Release) -> None:
+    opened = open_release(release.path)
+    assert opened.manifest == manifest_of(release)
+    assert opened.digest == release.digest
+    assert opened.world == release.manifest["world"]
+    assert opened.configs() == ["qa", "facts", "entities"]
+    assert opened.splits("qa") == ["pretrain", "train", "validation", "test", "control"]
+    assert opened.splits("article") == []
+
+
+def test_a_folder_that_is_not_there_is_no_release(tmp_path: Path) -> None:
+    path = tmp_path / "nope"
+    with pytest.raises(ReleaseError) as error:
+        open_release(path)
+    assert str(error.value) == (
+        f"no release at {path}: there is no such folder; make one with `kbench generate --out {path}`"
+    )
+
+
+def test_a_release_without_its_manifest_is_not_whole(release: Release) -> None:
+    (release.path / MANIFEST).unlink()
+    with pytest.raises(ReleaseError) as error:
+        open_release(release.path)
+    assert str(error.value) == (
+        f"no release at {release.path}: it has no manifest, so it is not whole; "
+        f"make one with `kbench generate --out {release.path}`"
+    )
+
+
+def test_a_release_of_a_newer_format_is_refused(release: Release) -> None:
+    write_json(release.path / MANIFEST, {**manifest_of(release), "format": FORMAT + 1})
+    with pytest.raises(ReleaseError) as error:
+        open_release(release.path)
+    assert str(error.value) == (
+        f"{release.path / MANIFEST} has format {FORMAT + 1}, this kbench reads up to {FORMAT}: update kbench"
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b"{}",
+        b'{"format": 1}',
+        b'{"format": "new", "files": [], "splits": {}}',
+        b'{"format": 1, "files": [], "splits": {}}',
+        b'{"format": 1, "files": [{}], "splits": {}, "world": "0a1b2c3d", "recipe": {}}',
+        b"\xff\xfe",
+    ],
+)
+def test_a_manifest_that_is_not_one_of_kbench_is_refused_by_name(release: Release, content: bytes) -> None:
+    (release.path / MANIFEST).write_bytes(content)
+    with pytest.raises(ReleaseError, match="is no manifest of kbench") as error:
+        open_release(release.path)
+    assert str(release.path / MANIFEST) in str(error.value)
+
+
+def test_a_missing_file_is_named_when_the_release_is_opened(release: Release) -> None:
+    gone = release.path / release.manifest["files"][1]["path"]
+    gone.unlink()
+    with pytest.raises(ReleaseError) as error:
+        open_release(release.path)
+    assert str(error.value) == f"{gone} is missing from the release: generate it again with `kbench generate`"
+
+
+def test_a_file_that_goes_missing_after_opening_is_named_when_it_is_read(release: Release) -> None:
+    gone = release.path / "qa/test-00000-of-00001.parquet"
+    gone.unlink()
+    with pytest.raises(ReleaseError, match=r"qa/test-00000-of-00001\.parquet is missing from the release"):
+        release.table("qa", "test")
+
+
+def test_an_altered_file_is_named_when_it_is_read_and_others_are_still_read(release: Release) -> None:
+    path = release.path / "qa/test-00000-of-00001.parquet"
+    whole = pq.read_table(path)
+    write_table(path, whole.slice(1))
+    opened = open_release(release.path)
+    with pytest.raises(ReleaseError) as error:
+        opened.table("qa", "test")
+    assert str(error.value) == (
+        f"{path} was altered (its sha256 is not the manifest's): generate it again with `kbench generate`"
+    )
+    assert opened.table("qa", "train").num_rows == release.manifest["splits"]["qa/train"]["rows"]
+
+
+@pytest.mark.parametrize(("config", "split"), [("qa", "nope"), ("article", "train"), ("", "")])
+def test_a_split_that_a_release_has_not_is_refused_with_those_it_has(release: Release, config: str, split: str) -> None:
+    with pytest.raises(ReleaseError) as error:
+        release.table(config, split)
+    assert str(error.value) == (
+        f"the release {release.path} has no {config}/{split}: have qa/pretrain, qa/train, qa/validation, "
+        "qa/test, qa/control, facts/train, entities/train"
+    )
+
+
+def test_the_digest_of_a_release_is_that_of_its_contents_and_not_of_its_files(release: Release) -> None:
+    path = release.path / "qa/test-00000-of-00001.parquet"
+    pq.write_table(pq.read_table(path), path, compression="none")
+    manifest = manifest_of(release)
+    for file in manifest["files"]:
+        file["sha256"] = file_sha256(release.path / file["path"])
+    assert manifest["files"] != release.manifest["files"]
+    write_json(release.path / MANIFEST, manifest)
+    assert open_release(release.path).digest == release.digest
+
+
+# ---- output folders
+
+
+def test_a_folder_is_made_or_taken_if_it_is_empty_or_ours(tmp_path: Path) -> None:
+    prepare_folder(tmp_path / "a" / "b", "ours.json")
+    prepare_folder(tmp_path / "a" / "b", "ours.json")
+    (tmp_path / "a" / "b" / "ours.json").touch()
+    (tmp_path / "a" / "b" / "more").touch()
+    prepare_folder(tmp_path / "a" / "b", "ours.json")
+    assert sorted(files_under(tmp_path)) == ["a/b/more", "a/b/ours.json"]
+
+
+def test_a_folder_that_holds_something_else_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(OutputError) as error:
+        prepare_folder(tmp_path, "ours.json")
+    assert str(error.value) == f"{tmp_path} holds something else (thesis.tex, no ours.json): give another --out"
+    assert files_under(tmp_path) == {"thesis.tex": b"x"}
+
+
+def test_a_file_is_no_output_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError) as error:
+        prepare_folder(tmp_path / "file", "ours.json")
+    assert str(error.value) == f"{tmp_path / 'file'} is a file, not a folder: give another --out"
+
+
+def test_a_folder_below_a_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="give another --out") as error:
+        prepare_folder(tmp_path / "file" / "below", "ours.json")
+    assert str(tmp_path / "file" / "below") in str(error.value)
+
+
+def test_every_refusal_is_a_kbench_error() -> None:
+    assert issubclass(ReleaseError, KbenchError)
+    assert issubclass(OutputError, KbenchError)
