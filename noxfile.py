@@ -36,7 +36,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the whole test suite in two workers: minutes on a CPU; the first time installs torch."""
     install(session, ".[train]", "test")
-    session.run("pytest", "-n", "2", "--dist", "worksteal", *session.posargs, env=TEST_ENV)
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs, env=TEST_ENV)
 
 
 @nox.session
@@ -56,7 +56,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time generation against its peers and print rows per second: minutes on one core, no torch."""
+    """Time generation against the bare writing of its tables, in CPU time: seconds on one core, no torch."""
     install(session, ".")
     session.run("python", "tests/bench/generate.py", *session.posargs)
 

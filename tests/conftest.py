@@ -16,7 +16,7 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from kbench.store import Release  # noqa: E402
-from tests.samples import SPECS, Sample, read_sample  # noqa: E402
+from tests.samples import SPECS, Sample, read_sample, write_small_pack  # noqa: E402
 
 settings.register_profile("kbench", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.load_profile("kbench")
@@ -52,3 +52,9 @@ def lab(samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory) ->
 def lab_release(lab: Sample) -> Release:
     """The lab's release with seed 7 in all styles. It is shared: read it, never write to it."""
     return lab.release
+
+
+@pytest.fixture(scope="session")
+def small_pack(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a template pack that loads at once, for tests of the writing rather than of what is written."""
+    return write_small_pack(tmp_path_factory.mktemp("packs") / "small")

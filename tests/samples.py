@@ -118,6 +118,25 @@ def read_sample(spec: WorldSpec, out: Path) -> Sample:
     return Sample(spec, release, rows, facts, entities)
 
 
+def write_small_pack(folder: Path) -> str:
+    """A pack of a few phrasings for each relation of the tiny spec, in `qa`, `article` and `multihop`: quick to load."""
+    folder.mkdir(parents=True)
+    (folder / "pack.toml").write_text('name = "small"\nversion = "1"\n', encoding="utf-8")
+    held_out = "{# validation v01 #}\nSay the %s of {{ name }}.\n\n{# test x01 #}\n{{ name }}: which %s?\n"
+    asked = "{# train t01 #}\nName the %s of {{ name }}.\n\n{# train t02 #}\n{{ name }} has which %s?\n\n" + held_out
+    told = "{# train t01 #}\n{{ Their }} %s is {{ value }}.\n\n{# train t02 #}\nThe %s of {{ them }} is {{ value }}.\n"
+    files = {f"qa/{name}.j2": asked.replace("%s", name) for name in TINY["relations"]}
+    files |= {f"statement/{name}.j2": told.replace("%s", name) for name in TINY["relations"]}
+    files |= {
+        f"article/{kind}.j2": "{# train d01 encyclopedia #}\n{{ sentences | join(' ') }}\n" for kind in TINY["types"]
+    }
+    files |= {f"multihop/{'.'.join(chain)}.j2": asked.replace("%s", chain[-1]) for chain in TINY["paths"]["chains"]}
+    for path, text in files.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return str(folder)
+
+
 def files_under(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, hidden ones too: its bytes by relative path."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

@@ -321,18 +321,29 @@ def test_what_changes_no_value_leaves_the_tag_of_the_world(changes: dict[str, An
     assert World(spec_from_dict(edited(TINY, changes), "w"), "7").tag == World(tiny(), "7").tag
 
 
+PACK = load_pack()
+
+
 def rows_of(spec: WorldSpec) -> dict[tuple[str, str], list[Row]]:
     """Every row of a release of all styles with seed 7, by config and split."""
-    world, pack = build_world(spec, "7"), load_pack()
+    world, pack = build_world(spec, "7"), PACK
     found: dict[tuple[str, str], list[Row]] = {}
     for unit in plan_units(world, pack, styles_for(["all"], spec)):
         found.setdefault((unit.config, unit.split), []).extend(unit_table(world, pack, unit).to_pylist())
     return found
 
 
+@pytest.fixture(scope="module")
+def tiny_rows() -> dict[tuple[str, str], list[Row]]:
+    """Every row of the tiny spec as it stands."""
+    return rows_of(tiny())
+
+
 @pytest.mark.parametrize("sizes", [{"entities": 40}, {"background": 40}, {"known": 12}, {"control": 2}])
-def test_a_larger_size_adds_rows_and_changes_no_earlier_row_nor_their_order(sizes: dict[str, Any]) -> None:
-    small = rows_of(tiny())
+def test_a_larger_size_adds_rows_and_changes_no_earlier_row_nor_their_order(
+    sizes: dict[str, Any], tiny_rows: dict[tuple[str, str], list[Row]]
+) -> None:
+    small = tiny_rows
     large = rows_of(tiny(**{f"sizes__{key}": value for key, value in sizes.items()}))
     key = {"facts": "fact_id", "entities": "entity_id"}
     more = 0

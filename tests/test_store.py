@@ -1,6 +1,7 @@
 """A release on disk: digests of what a table says, and what is refused because it is no whole release."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,11 +161,18 @@ def test_a_table_that_cannot_be_written_leaves_the_earlier_file_whole(tmp_path: 
 # ---- releases
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, small_pack: str) -> Path:
+    """The folder of a small release."""
+    out = tmp_path_factory.mktemp("whole") / "release"
+    generate(Recipe(tiny(), "7", ("qa",), small_pack), out)
+    return out
+
+
 @pytest.fixture
-def release(tmp_path: Path) -> Release:
-    """A small release that a test may damage."""
-    made, _ = generate(Recipe(tiny(), "7", ("qa",)), tmp_path / "release")
-    return made
+def release(tmp_path: Path, whole: Path) -> Release:
+    """A copy of the small release, which a test may damage."""
+    return open_release(Path(shutil.copytree(whole, tmp_path / "release")))
 
 
 def manifest_of(release: Release) -> dict[str, Any]:
@@ -250,8 +258,7 @@ def test_a_file_that_goes_missing_after_opening_is_named_when_it_is_read(release
 
 def test_an_altered_file_is_named_when_it_is_read_and_others_are_still_read(release: Release) -> None:
     path = release.path / "qa/test-00000-of-00001.parquet"
-    whole = pq.read_table(path)
-    write_table(path, whole.slice(1))
+    write_table(path, pq.read_table(path).slice(1))
     opened = open_release(release.path)
     with pytest.raises(ReleaseError) as error:
         opened.table("qa", "test")

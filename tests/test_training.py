@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,8 +53,8 @@ def one_thread() -> Iterator[None]:
 
 
 def recipe(small_base: Base, **changes: object) -> TrainRecipe:
-    values = {"context": small_base.about["context"], "batch": 4, "learning_rate": 1e-3, **changes}
-    return TrainRecipe(**values)  # type: ignore[arg-type]
+    values: dict[str, Any] = {"context": small_base.about["context"], "batch": 4, "learning_rate": 1e-3, **changes}
+    return TrainRecipe(**values)
 
 
 def test_the_tokenizer_gives_back_every_text_of_the_release(lab: Sample) -> None:

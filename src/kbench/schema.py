@@ -6,6 +6,7 @@ import pyarrow as pa
 
 Role = Literal["new", "control", "background", "known"]
 Split = Literal["pretrain", "train", "validation", "test", "control"]
+Kind = Literal["encyclopedia", "news", "blog", "corporate", "social"]
 ValueType = Literal["categorical", "numeric", "date", "entity", "tone"]
 Style = Literal["qa", "article", "statement", "numeric", "multihop", "cloze"]
 Probe = Literal["", "recall", "paraphrase", "cross_style", "multihop", "known", "control"]

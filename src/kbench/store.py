@@ -79,7 +79,7 @@ def _update(state: hashlib.blake2b, array: pa.Array) -> None:
         joined = pa.compute.binary_join(pa.array([filled.to_pylist()]), "") if len(filled) else None
         state.update(joined[0].as_buffer() if joined is not None else b"")
     else:
-        state.update(_bytes_of(array.fill_null(0)))
+        state.update(_bytes_of(array.fill_null(pa.scalar(0).cast(array.type))))
 
 
 def _bytes_of(array: pa.Array) -> bytes:
@@ -145,14 +145,17 @@ def open_release(path: Path) -> Release:
     try:
         manifest = json.loads(source.read_text(encoding="utf-8"))
         version = int(manifest["format"])
-        files, _ = manifest["files"], manifest["splits"]
+        files = [file["path"] for file in manifest["files"] if file["config"] and file["split"] and file["sha256"]]
+        whole = all(manifest[key] for key in ("world", "recipe", "splits"))
     except (ValueError, KeyError, TypeError):
         raise ReleaseError(f"{source} is no manifest of kbench: {_SCHEMA_ADVICE}") from None
+    if not whole:
+        raise ReleaseError(f"{source} is no manifest of kbench: {_SCHEMA_ADVICE}")
     if version > FORMAT:
         raise ReleaseError(f"{source} has format {version}, this kbench reads up to {FORMAT}: update kbench")
-    for file in files:
-        if not (path / file["path"]).is_file():
-            raise ReleaseError(f"{path / file['path']} is missing from the release: {_SCHEMA_ADVICE}")
+    for name in files:
+        if not (path / name).is_file():
+            raise ReleaseError(f"{path / name} is missing from the release: {_SCHEMA_ADVICE}")
     return Release(path, manifest)
 
 

@@ -31,6 +31,8 @@ def release_card(manifest: dict[str, Any], out: Path) -> str:
         "configs": [
             {
                 "config_name": config,
+                # datasets caches by the folder's last name and this header: it must tell two releases apart.
+                "description": f"world {manifest['world']}, recipe {manifest['recipe_digest'][:16]}",
                 **({"default": True} if place == 0 else {}),
                 "data_files": [{"split": split, "path": f"{config}/{split}-*"} for split in splits],
             }

@@ -35,6 +35,11 @@ class NameForm:
         return prod(len(digit) for digit in self.digits)
 
     @property
+    def first_coda(self) -> tuple[str, ...]:
+        """The endings of the first word: forms that differ in them cannot contain one another."""
+        return self.digits[self.words[0] - 1]
+
+    @property
     def capacity(self) -> int:
         """How many entities of one world can be named."""
         return self.space // LANES

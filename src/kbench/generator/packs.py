@@ -14,16 +14,22 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
-from jinja2.exceptions import SecurityError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kbench.errors import TemplateError
 from kbench.ids import digest_of
-from kbench.schema import DOCUMENT_STYLES, STYLES
+from kbench.schema import DOCUMENT_STYLES, STYLES, Kind
 
 PhrasingRole = Literal["train", "validation", "test"]
-_HEADER = re.compile(r"^\{#\s*(\S+)\s+(\S+)(?:\s+(\S+))?\s*#\}[ \t]*\n", re.MULTILINE)
+# Any comment alone on its line is meant as a header, so that a misspelt one is an error and not part of a text.
+_HEADER = re.compile(r"^\{#(.*?)#\}[ \t]*$\n?", re.MULTILINE)
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+# By sound: an hour, an 80; but a user, a union, a European, a one-off.
+_VOWEL_SOUND = re.compile(
+    r"hour|honest|honou?r|heir|8|1[18](?!\d)|(?!uni[^nm]|eu|ewe|one\b|once\b|u[bcfhjkqrst][aeiou])[aeiou]",
+    re.IGNORECASE,
+)
 _PACK_KEYS = ("name", "version", "language", "description", "licence")
 _LONGEST = 64 * 1024
 
@@ -50,8 +56,8 @@ class Phrasing:
         """The text for one row. Raises TemplateError that names template and line."""
         try:
             text = self.template.render(values).strip()
-        except (UndefinedError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
-            raise TemplateError(f"{self.where}: {error}") from None
+        except Exception as error:  # whatever a user's template can raise, the user is to read where
+            raise TemplateError(f"{self.where}: {_said(error)}") from None
         if len(text.encode()) > _LONGEST:
             raise TemplateError(f"{self.where}: the text is longer than {_LONGEST // 1024} KiB")
         return text
@@ -78,8 +84,7 @@ class Pack:
 
 def indefinite(word: str) -> str:
     """The word with its indefinite article: `a baker`, `an architect`."""
-    silent_or_vowel = re.match(r"(?i)(?!uni|eu|one\b)[aeiou]|hour|honest|heir", word)
-    return f"{'an' if silent_or_vowel else 'a'} {word}"
+    return f"{'an' if _VOWEL_SOUND.match(word) else 'a'} {word}"
 
 
 def environment() -> ImmutableSandboxedEnvironment:
@@ -109,7 +114,7 @@ def load_pack(folder: str | Path | None = None) -> Pack:
         for source in sorted(root.joinpath(style).iterdir(), key=lambda child: child.name):
             if not source.name.endswith(".j2"):
                 raise TemplateError(f"{shown}: {style}/{source.name} is no template: expected {style}/<relation>.j2")
-            text = source.read_text(encoding="utf-8")
+            text = _read(source, f"{style}/{source.name}")
             relation = source.name.removesuffix(".j2")
             phrasings[style, relation] = tuple(_parse(jinja, style, relation, text))
             digests += [style, relation, text]
@@ -121,7 +126,7 @@ def _about(root: Traversable, shown: str) -> dict[str, str]:
     if not source.is_file():
         raise TemplateError(f"{shown} is no template pack: it has no pack.toml")
     try:
-        about = tomllib.loads(source.read_text(encoding="utf-8"))
+        about = tomllib.loads(_read(source, f"{shown}/pack.toml"))
     except tomllib.TOMLDecodeError as error:
         raise TemplateError(f"{shown}/pack.toml: not valid TOML: {error}") from None
     for key in about:
@@ -137,19 +142,47 @@ def _parse(jinja: ImmutableSandboxedEnvironment, style: str, relation: str, text
         raise TemplateError(f"{place} line 1: expected a header such as {{# train t01 #}}")
     found: dict[str, Phrasing] = {}
     for header, after in zip(headers, [*headers[1:], None], strict=True):
-        role, name, kind = header.groups()
         line = text.count("\n", 0, header.start()) + 1
-        if role not in get_args(PhrasingRole):
-            raise TemplateError(f"{place} line {line}: unknown role {role!r}: have {', '.join(get_args(PhrasingRole))}")
+        role, name, kind = _header(header.group(1).split(), style, f"{place} line {line}")
         if name in found:
             raise TemplateError(f"{place} line {line}: the id {name!r} stands twice, first in line {found[name].line}")
-        if style == "article" and kind is None:
-            raise TemplateError(f"{place} line {line}: a document template names its kind: {{# train {name} news #}}")
-        body = text[header.end() : after.start() if after else len(text)].strip()
+        raw = text[header.end() : after.start() if after else len(text)]
+        body = raw.strip()
+        if not body:
+            raise TemplateError(f"{place} line {line}: the phrasing {name!r} has no text")
+        first = line + 1 + raw[: len(raw) - len(raw.lstrip())].count("\n")
         try:
             template = jinja.from_string(body)
         except TemplateSyntaxError as error:
-            raise TemplateError(f"{place} line {line + (error.lineno or 1)}: {error.message}") from None
-        kind = kind or (style if style in DOCUMENT_STYLES else "")
-        found[name] = Phrasing(style, relation, cast(PhrasingRole, role), name, kind, body, line, template)
+            raise TemplateError(f"{place} line {first + error.lineno - 1}: {error.message}") from None
+        except Exception as error:
+            raise TemplateError(f"{place} line {first}: {_said(error)}") from None
+        found[name] = Phrasing(style, relation, role, name, kind, body, line, template)
     return list(found.values())
+
+
+def _header(words: list[str], style: str, where: str) -> tuple[PhrasingRole, str, str]:
+    example = "{# train d01 news #}" if style == "article" else "{# train t01 #}"
+    if style == "article" and len(words) == 2:
+        raise TemplateError(f"{where}: a document template names its kind: {example}")
+    if len(words) != (3 if style == "article" else 2):
+        raise TemplateError(f"{where}: expected a header such as {example}")
+    role, name, kind = words[0], words[1], words[2] if style == "article" else ""
+    if role not in get_args(PhrasingRole):
+        raise TemplateError(f"{where}: unknown role {role!r}: have {', '.join(get_args(PhrasingRole))}")
+    if not _ID.fullmatch(name):
+        raise TemplateError(f"{where}: the id {name!r} may hold letters, digits, - and _ only")
+    if style == "article" and kind not in get_args(Kind):
+        raise TemplateError(f"{where}: unknown kind {kind!r}: have {', '.join(get_args(Kind))}")
+    return cast(PhrasingRole, role), name, kind or (style if style in DOCUMENT_STYLES else "")
+
+
+def _read(source: Traversable, shown: str) -> str:
+    try:
+        return source.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"{shown} is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, LookupError | AttributeError) else str(error)

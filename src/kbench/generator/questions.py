@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kbench.generator.hashing import Ints
 from kbench.generator.packs import Pack
@@ -47,6 +48,7 @@ def question_rows(world: World, pack: Pack, style: str, split: Split, section: S
         index = world.members(kind, section.blocks)
         if style in REASONING_STYLES and section.role in ("new", "known") and split != "pretrain":
             index = index[is_taught(world, style, name, index) == (split == "train")]
+        index = index[~_comes_back(world, name, index)]
         if not phrasings or not index.size:
             continue
         asked = ask(world, pack, name, index, section)
@@ -88,6 +90,16 @@ def ask(world: World, pack: Pack, name: str, index: Ints, section: Section) -> A
     start = world.spec.start_of(name)
     names = world.names(start, index)
     return Asked(name, start, index, ids, names, values, relation.value_type, relation.unit, facts, hops)
+
+
+def _comes_back(world: World, path: str, index: Ints) -> NDArray[np.bool_]:
+    """Which subjects a path leads back to: a mayor asked for the mayor of the home city would be the own answer."""
+    here = index
+    for step in path.split("."):
+        relation = world.spec.relations[step]
+        here = world.objects(step, here) if relation.value_type == "entity" else np.full_like(here, -1)
+    returned: NDArray[np.bool_] = (here == index) & (relation.object == world.spec.start_of(path))
+    return returned
 
 
 def _first_question(world: World, pack: Pack, step: str, index: Ints, section: Section) -> list[str]:

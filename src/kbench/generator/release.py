@@ -89,6 +89,11 @@ def preview_rows(recipe: Recipe, n: int) -> Iterator[tuple[str, list[dict[str, A
 def _write_unit(world: World, pack: Pack, unit: Unit, out: Path) -> WrittenFile:
     table = unit_table(world, pack, unit)
     path = out / unit.path
+    if not table.num_rows:
+        # datasets cannot read a file without rows, so there is none; the note says that it was looked for.
+        empty = WrittenFile(unit.path, unit.config, unit.split, 0, 0, "", "")
+        write_json(_note_of(out, unit), asdict(empty))
+        return empty
     write_table(path, table)
     written = WrittenFile(
         unit.path,
@@ -148,14 +153,19 @@ def generate(
     for number, written in enumerate(_write_all(recipe, world, pack, todo, out, workers), len(files) + 1):
         files[written.path] = written
         progress(number, len(units), written.rows)
-    manifest = _manifest(described, world, [files[unit.path] for unit in units])
+    manifest = _manifest(described, world, [files[unit.path] for unit in units if files[unit.path].rows])
     write_text(out / "README.md", release_card(manifest, out))
     write_text(out / "eval.yaml", release_eval(manifest))
     write_json(out / MANIFEST, manifest)
-    for unit in units:
-        _note_of(out, unit).unlink(missing_ok=True)
-    (out / PLAN).unlink()
+    _tidy(out)
     return open_release(out), True
+
+
+def _tidy(out: Path) -> None:
+    """Remove the notes of the work in progress; the plan last, since it marks the folder as ours."""
+    for note in out.glob(".*-of-*.parquet.json"):
+        note.unlink()
+    (out / PLAN).unlink(missing_ok=True)
 
 
 def _write_all(
@@ -178,6 +188,7 @@ def _finished(out: Path, described: dict[str, Any], resume: Resume) -> Release:
         raise OutputError(f"{out} holds a release already: give another --out, or leave --resume never away")
     if release.manifest["recipe"] != described:
         raise OutputError(f"{out} holds another release (world {release.world}): give another --out")
+    _tidy(out)
     return release
 
 
@@ -197,9 +208,9 @@ def _begin(out: Path, described: dict[str, Any], resume: Resume) -> None:
 def _notes(out: Path, units: list[Unit]) -> Iterator[tuple[str, WrittenFile]]:
     for unit in units:
         note, path = _note_of(out, unit), out / unit.path
-        if note.is_file() and path.is_file():
+        if note.is_file():
             written = WrittenFile(**json.loads(note.read_text(encoding="utf-8")))
-            if file_sha256(path) == written.sha256:
+            if not written.rows or (path.is_file() and file_sha256(path) == written.sha256):
                 yield unit.path, written
 
 

@@ -37,6 +37,8 @@ def sections(world: World, style: str, split: Split) -> list[Section]:
         return []
     if split == "control":
         return _filled([Section("control", world.blocks("control"), "test", "control")])
+    if split == "validation" and not world.spec.exposure.validation:
+        return []
     held_out = _test_probe(style)
     asked = [Section(role, world.blocks(role), split, held_out) for role in ("new", "known")]
     return _filled([*asked, Section("background", background_blocks(world, asked=False), split, "known")])
@@ -71,12 +73,13 @@ def exposures(world: World, role: Role, kind: str, index: Ints) -> Ints:
 
 
 def _pretrain(world: World, style: str) -> list[Section]:
-    if style not in world.spec.background.styles:
+    styles = world.spec.background.styles
+    if style not in styles and not (style == "qa" and "multihop" in styles):
         return []
-    probe: Probe = "" if style in DOCUMENT_STYLES else "known"
-    asked = world.blocks("background") if style in DOCUMENT_STYLES else background_blocks(world, asked=True)
-    known = world.blocks("known")
-    return _filled([Section("background", asked, "train", probe), Section("known", known, "train", probe)])
+    if style not in DOCUMENT_STYLES:
+        return _filled([Section("background", background_blocks(world, asked=True), "train", "known")])
+    # The questions of `known` entities are in `train`, where the arms of a study choose among them.
+    return _filled([Section(role, world.blocks(role), "train", "") for role in ("background", "known")])
 
 
 def _test_probe(style: str) -> Probe:

@@ -87,9 +87,9 @@ def plan_units(world: World, pack: Pack, styles: tuple[str, ...]) -> list[Unit]:
 
 
 def _rows_a_block(world: World, pack: Pack, style: str) -> int:
-    if style in DOCUMENT_STYLES:
+    if style == "article":
         return world.spec.block_size * world.spec.exposure.paraphrases
-    names = question_names(world, style)
+    names = list(world.spec.relations) if style == "statement" else question_names(world, style)
     return sum(world.spec.types[world.spec.start_of(n)].block * len(pack.of(style, n, "train")) for n in names)
 
 

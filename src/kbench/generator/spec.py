@@ -6,19 +6,24 @@ from fractions import Fraction
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kbench.errors import SpecError
-from kbench.generator.names import load_forms
+from kbench.generator.names import NameForm, load_forms
 from kbench.generator.pools import load_pool
 from kbench.ids import digest_of, json_digest
-from kbench.schema import ROLES, Role, ValueType
+from kbench.schema import ROLES, Kind, Role, ValueType
 
-Kind = Literal["encyclopedia", "news", "blog", "corporate", "social"]
 PretrainStyle = Literal["article", "statement", "qa", "numeric", "multihop"]
 MOST_ENTITIES = 10**9
+MOST_NUMBER = 2**31
+
+
+Whole = Annotated[int, Field(strict=True)]
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+"""The name of a type or relation: it stands in ids, where `/` and `.` have a meaning, and in file names."""
 
 
 class _Part(BaseModel):
@@ -28,26 +33,26 @@ class _Part(BaseModel):
 class Sizes(_Part):
     """How many entities of each role; every number is rounded up to whole blocks."""
 
-    entities: int = Field(1000, ge=1, le=MOST_ENTITIES)
+    entities: Whole = Field(1000, ge=1, le=MOST_ENTITIES)
     control: float = Field(0.25, ge=0, le=4)
-    background: int = Field(0, ge=0, le=MOST_ENTITIES)
-    known: int = Field(0, ge=0, le=MOST_ENTITIES)
+    background: Whole = Field(0, ge=0, le=MOST_ENTITIES)
+    known: Whole = Field(0, ge=0, le=MOST_ENTITIES)
 
 
 class Exposure(_Part):
     """How often a new fact is written and asked."""
 
-    paraphrases: int = Field(8, ge=1, le=64)
-    exposures: int = Field(8, ge=1, le=100_000)
-    validation: int = Field(1, ge=0, le=64)
-    test: int = Field(2, ge=1, le=64)
+    paraphrases: Whole = Field(8, ge=1, le=64)
+    exposures: Whole = Field(8, ge=1, le=100_000)
+    validation: Whole = Field(1, ge=0, le=64)
+    test: Whole = Field(2, ge=1, le=64)
 
 
 class Background(_Part):
     """How the known world is written in the pretrain split."""
 
     questions: float = Field(0.5, ge=0, le=1)
-    exposures: int = Field(16, ge=1, le=100_000)
+    exposures: Whole = Field(16, ge=1, le=100_000)
     popularity: Literal["zipf", "flat"] = "zipf"
     styles: tuple[PretrainStyle, ...] = ("article", "statement", "qa", "numeric", "multihop")
 
@@ -56,7 +61,7 @@ class EntityType(_Part):
     """A type of entity: its name form and how many stand in a block."""
 
     names: str
-    block: int = Field(ge=1, le=1024)
+    block: Whole = Field(ge=1, le=1024)
 
 
 class Relation(_Part):
@@ -65,10 +70,10 @@ class Relation(_Part):
     subject: str
     value_type: ValueType
     pools: tuple[str, ...] = ()
-    size: int | None = Field(None, ge=2)
-    least: int = 0
-    most: int = 0
-    step: int = Field(1, ge=1)
+    size: Whole | None = Field(None, ge=2)
+    least: Whole = 0
+    most: Whole = 0
+    step: Whole = Field(1, ge=1)
     unit: str = ""
     first: datetime.date | None = None
     last: datetime.date | None = None
@@ -82,10 +87,16 @@ class Relation(_Part):
             available = self._pool_size()
             if (self.size or available) > available:
                 raise ValueError(f"size {self.size} is more than the {available} values of {' × '.join(self.pools)}")
+        elif self.pools:
+            raise ValueError(f"pools are for categorical and tone relations, and this one is {self.value_type}")
         elif self.value_type == "numeric" and self.most <= self.least:
             raise ValueError(f"least {self.least} must lie below most {self.most}")
+        elif self.value_type == "numeric" and max(abs(self.least), abs(self.most)) >= MOST_NUMBER:
+            raise ValueError(f"numbers must lie within {MOST_NUMBER:,}: got {self.least} to {self.most}")
         elif self.value_type == "date" and (not self.first or not self.last or self.last <= self.first):
             raise ValueError(f"first {self.first} must lie before last {self.last}")
+        if self.object and self.value_type != "entity":
+            raise ValueError(f"object is for entity relations, and this one is {self.value_type}")
         return self
 
     def _pool_size(self) -> int:
@@ -93,7 +104,10 @@ class Relation(_Part):
             raise ValueError("a categorical or tone relation needs pools")
         size = 1
         for pool in self.pools:
-            size *= len(load_pool(pool))
+            try:
+                size *= len(load_pool(pool))
+            except SpecError as error:
+                raise ValueError(str(error)) from None
         return size
 
     @property
@@ -126,8 +140,8 @@ class WorldSpec(_Part):
     sizes: Sizes = Sizes()
     exposure: Exposure = Exposure()
     background: Background = Background()
-    types: dict[str, EntityType]
-    relations: dict[str, Relation]
+    types: dict[Word, EntityType] = Field(min_length=1)
+    relations: dict[Word, Relation] = Field(min_length=1)
     paths: Paths = Paths()
 
     @model_validator(mode="after")
@@ -136,6 +150,7 @@ class WorldSpec(_Part):
         for name, kind in self.types.items():
             if kind.names not in forms:
                 raise ValueError(f"types.{name}.names: unknown name form {kind.names!r}: have {', '.join(forms)}")
+        self._check_forms(forms)
         for name, relation in self.relations.items():
             ends = [relation.subject] + ([relation.object] if relation.value_type == "entity" else [])
             for end in ends:
@@ -144,6 +159,17 @@ class WorldSpec(_Part):
         for chain in self.paths.chains:
             self._check_chain(chain)
         return self
+
+    def _check_forms(self, forms: dict[str, NameForm]) -> None:
+        taken: dict[tuple[str, ...], str] = {}
+        for name, kind in self.types.items():
+            first = forms[kind.names].first_coda
+            if first in taken:
+                raise ValueError(
+                    f"types.{name}.names: a name of the form {kind.names!r} could be alike or contain one of "
+                    f"types.{taken[first]}: give one of them another form of {', '.join(forms)}"
+                )
+            taken[first] = name
 
     def _check_chain(self, chain: tuple[str, ...]) -> None:
         if not 2 <= len(chain) <= 4:
@@ -155,6 +181,8 @@ class WorldSpec(_Part):
             if here and self.relations[name].subject != here:
                 raise ValueError(f"paths.chains: {name!r} is no relation of a {here}, in {'.'.join(chain)!r}")
             here = self.relations[name].object
+            if not here and name != chain[-1]:
+                raise ValueError(f"paths.chains: {name!r} leads to no entity, in {'.'.join(chain)!r}")
 
     @cached_property
     def block_size(self) -> int:
@@ -233,15 +261,15 @@ def builtin_specs() -> list[str]:
 def load_spec(name: str | Path) -> WorldSpec:
     """A built-in world by name, or a user's TOML file by path."""
     if str(name) in builtin_specs():
-        text = files("kbench.generator").joinpath(f"worlds/{name}.toml").read_text(encoding="utf-8")
+        content = files("kbench.generator").joinpath(f"worlds/{name}.toml").read_bytes()
     else:
         path = Path(name)
         if not path.is_file():
             raise SpecError(f"no world spec {str(name)!r}: give a TOML file or one of {', '.join(builtin_specs())}")
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{name}: not valid TOML: {error}") from None
     return spec_from_dict(raw, str(name))
 

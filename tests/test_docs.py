@@ -1,0 +1,59 @@
+"""README, docs and CI say the same as the code."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+VERBS = {"demo", "generate", "preview", "train", "eval"}
+
+
+def test_ci_runs_the_readmes_test_command_word_for_word() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^python3 -m venv .*$", readme, re.MULTILINE)
+    assert len(commands) == 2
+    assert commands[0].endswith("-s demo")
+    assert commands[1] == commands[0].removesuffix("demo") + "tests"
+    assert commands[1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_docs_name_only_verbs_that_there_are(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    shown = re.findall(r"`kbench ([a-z][a-z-]*)", text)
+    for block in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        shown += re.findall(r"^kbench ([a-z][a-z-]*)", block, re.MULTILINE)
+    named = set(shown)
+    assert named <= VERBS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_docs_link_only_to_files_that_there_are(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_package_and_data_file_is_listed_for_the_wheel() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    source = ROOT / "src"
+    packages = {".".join(p.parent.relative_to(source).parts) for p in source.rglob("__init__.py")}
+    assert set(config["packages"]) == packages
+    listed = {
+        found
+        for package, patterns in config["package-data"].items()
+        for pattern in patterns
+        for found in (source / package.replace(".", "/")).glob(pattern)
+    }
+    data = {
+        p for p in source.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc") and "egg-info" not in str(p)
+    }
+    assert data == listed
+
+
+def test_the_three_doors_open_on_the_packages() -> None:
+    for door in ("generator", "templates", "benchmarks"):
+        assert (ROOT / door).is_symlink()
+        assert (ROOT / door).resolve() == (ROOT / "src" / "kbench" / door).resolve()
