@@ -20,6 +20,7 @@ from tests.samples import files_under, tiny, write_small_pack
 STYLES = ("qa", "article", "multihop")
 SPEC = tiny(sizes__known=6)
 Tree = dict[str, bytes]
+GOLDEN = "6de9999122bf51e13b52de4a95297534fd3ea0c9ac4c966d10a11cecc3cf8f93"
 
 
 class Stopped(BaseException):
@@ -56,6 +57,12 @@ def test_two_runs_of_a_recipe_give_the_same_bytes(tmp_path: Path, recipe: Recipe
     release, _ = generate(recipe, tmp_path / "again")
     assert files_under(tmp_path / "again") == undisturbed
     assert release.digest == open_release(tmp_path / "again").digest
+
+
+def test_the_tiny_release_says_what_it_always_said(tmp_path: Path, recipe: Recipe) -> None:
+    """A change of this digest is a new version of the data: it needs a line in CHANGELOG."""
+    release, _ = generate(replace(recipe, spec=tiny()), tmp_path)
+    assert release.digest == GOLDEN
 
 
 def test_two_workers_give_the_bytes_of_one(tmp_path: Path, recipe: Recipe, undisturbed: Tree) -> None:
@@ -131,10 +138,12 @@ def test_an_interrupted_release_ends_as_an_undisturbed_one(
     stop_after(units, recipe, out)
     assert not (out / MANIFEST).exists()
     assert len(list(out.rglob("*.parquet"))) == units
-    calls: list[int] = []
-    _, written = generate(recipe, out, progress=lambda done, total, rows: calls.append(done))
+    done = {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")}
+    calls: list[tuple[int, int]] = []
+    _, written = generate(recipe, out, progress=lambda n, total, rows: calls.append((n, total)))
     assert written
-    assert calls[0] == units + 1, "what was done was done again"
+    assert [n for n, _ in calls] == list(range(units + 1, calls[0][1] + 1))
+    assert {path: path.stat().st_mtime_ns for path in done} == done, "what was done was done again"
     assert files_under(out) == undisturbed
 
 

@@ -139,6 +139,16 @@ def test_each_run_of_a_balanced_relation_holds_every_value_once(world: str, name
         assert len({tuple(run) for run in runs}) > 1, "every run is the same"
 
 
+@pytest.mark.parametrize(("world", "name"), BALANCED)
+def test_the_runs_of_two_roles_are_drawn_apart(world: str, name: str) -> None:
+    """Or the k-th control entity would give away the k-th new one."""
+    w = WORLDS[world]
+    relation = w.spec.relations[name]
+    blocks = np.arange(-(-3 * relation.choices // w.spec.types[relation.subject].block)) * len(ROLES)
+    runs = {tuple(w.values(name, w.members(relation.subject, blocks + role)).text) for role in range(len(ROLES))}
+    assert len(runs) == len(ROLES)
+
+
 @pytest.mark.parametrize(("world", "name"), POOLED)
 def test_a_pooled_value_is_made_of_words_of_its_pools(world: str, name: str) -> None:
     w = WORLDS[world]
