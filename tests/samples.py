@@ -119,7 +119,7 @@ def read_sample(spec: WorldSpec, out: Path) -> Sample:
 
 
 def write_small_pack(folder: Path) -> str:
-    """A pack of a few phrasings for each relation of the tiny spec, in `qa`, `article` and `multihop`: quick to load."""
+    """A pack of few phrasings for each relation of the tiny spec, in `qa`, `article` and `multihop`: quick to load."""
     folder.mkdir(parents=True)
     (folder / "pack.toml").write_text('name = "small"\nversion = "1"\n', encoding="utf-8")
     held_out = "{# validation v01 #}\nSay the %s of {{ name }}.\n\n{# test x01 #}\n{{ name }}: which %s?\n"

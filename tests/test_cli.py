@@ -157,3 +157,14 @@ def test_eval_prints_each_score_beside_its_control(
         assert word in shown
     assert run(monkeypatch, *words) == 0
     assert "is this result already: nothing to do" in capsys.readouterr().out
+
+
+def test_a_missing_extra_is_named_with_its_install_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("kbench.cli.console.find_spec", lambda module: None)
+    assert run(monkeypatch, "demo", "--out", str(tmp_path / "demo")) == 1
+    assert capsys.readouterr().err == (
+        'kbench: this needs torch, which is not installed: pip install "knowledge-bench[train]"\n'
+    )
+    assert not (tmp_path / "demo").exists()

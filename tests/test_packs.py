@@ -211,6 +211,12 @@ def test_the_digest_of_a_pack_changes_with_any_of_its_files(tmp_path: Path, file
     assert other.digest != first.digest
 
 
+def test_an_indented_header_is_still_a_header(tmp_path: Path) -> None:
+    """Or the test phrasing under it would become part of the train phrasing above it."""
+    pack = load_pack(written(tmp_path, {"qa/badge.j2": "{# train t01 #}\nA?\n\n  {# test x01 #}\nB?\n"}))
+    assert [(p.role, p.source) for p in pack.phrasings["qa", "badge"]] == [("train", "A?"), ("test", "B?")]
+
+
 ARTICLES = {
     "a": "baker unit unicorn user European eulogy one-eyed house zebra 180 12",
     "an": "architect actor ecologist hour honest honour heir umbrella uninvited usher onion 8 80 11 18",
@@ -306,6 +312,18 @@ def test_no_phrasing_of_a_relation_is_written_twice_in_any_role_or_style() -> No
 def test_no_held_out_phrasing_says_the_same_as_a_train_phrasing_of_any_relation() -> None:
     train = {plain(p.render(VALUES)) for p in EVERY if p.role == "train"}
     assert [p.where for p in EVERY if p.role != "train" and plain(p.render(VALUES)) in train] == []
+
+
+def test_no_held_out_cloze_begins_a_statement_that_is_trained() -> None:
+    told = {(p.relation, plain(p.render(VALUES))) for p in EVERY if p.style == "statement"}
+    copied = [
+        phrasing.where
+        for phrasing in EVERY
+        if phrasing.style == "cloze" and phrasing.role != "train"
+        for relation, text in told
+        if relation == phrasing.relation and text.startswith(plain(phrasing.render(VALUES)) + " ")
+    ]
+    assert copied == []
 
 
 def test_no_two_relations_are_asked_in_the_same_words() -> None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from kbench.generator.packs import load_pack
-from kbench.generator.release import Recipe, generate
+from kbench.generator.release import Recipe, generate, preview_rows
 from kbench.generator.sections import Section
 from kbench.generator.shards import Unit, plan_units, unit_table
 from kbench.generator.spec import load_spec
@@ -326,6 +326,10 @@ def test_an_article_names_its_entity_in_the_first_sentence(sample: Sample) -> No
     for row in sample.of(frozenset({"article"})):
         name = sample.entities[row["entity_id"]]["name"]
         assert name in re.split(r"(?<=[.])\s", row["text"])[0], row["text"]
+
+
+def test_every_text_begins_with_a_capital(sample: Sample) -> None:
+    assert [row["id"] for row in sample.everything if not text_of(row)[0].isupper()] == []
 
 
 # ---- answers
@@ -682,6 +686,11 @@ def test_the_rows_of_a_split_do_not_depend_on_where_it_is_cut(config: str) -> No
             for block in s.blocks.reshape(-1, 1)
         ]
         assert content_digest(pa.concat_tables(pieces)) == content_digest(whole), unit.path
+
+
+def test_a_preview_shows_the_first_rows_that_the_release_has(lab: Sample) -> None:
+    shown = dict(preview_rows(Recipe(lab.spec, "7", STYLES), 3))
+    assert shown == {style: lab.rows[style, lab.release.splits(style)[0]][:3] for style in STYLES}
 
 
 def test_a_release_that_was_moved_opens_and_keeps_its_digest(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """World specs: what is refused and in which words, and what a larger size may change."""
 
 import math
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,15 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("a number drawn from words", {"relations.badge.pools": ["hobby"]}, "relations.badge: "),
     ("a category that is an entity", {"relations.industry.object": "company"}, "relations.industry: "),
     ("more numbers than can be drawn", {"relations.height.most": 10**13}, "relations.height"),
+    (
+        "a relation to one's own type where a block has one of it",
+        {
+            "types.person.block": 1,
+            "relations.mentor": {"subject": "person", "value_type": "entity", "object": "person"},
+        },
+        "relations.mentor",
+    ),
+    ("more words than can be drawn", {"relations.emblem.pools": ["occupation"] * 6}, "relations.emblem"),
     ("numbers past 64 bits", {"relations.height.most": 10**20}, "relations.height"),
     (
         "a full stop in a relation's name",
@@ -200,6 +210,23 @@ def test_a_spec_that_cannot_be_is_refused_in_one_line(changes: dict[str, Any], e
 def test_two_types_whose_names_could_be_alike_or_nested_are_refused(one: str, other: str) -> None:
     types = {"person": {"names": one, "block": 4}, "company": {"names": other, "block": 2}}
     assert "name" in refusal({"types": types})
+
+
+@pytest.mark.parametrize(("one", "other"), [("person", "mononym"), ("town", "firm"), ("city", "company")])
+def test_two_types_whose_names_cannot_be_alike_nor_nested_are_taken(one: str, other: str) -> None:
+    types = {"person": {"names": one, "block": 4}, "company": {"names": other, "block": 2}}
+    assert list(spec_from_dict(edited(TINY, {"types": types}), "w.toml").types) == ["person", "company"]
+
+
+def test_an_absurd_size_is_refused_before_memory_is_taken_for_it() -> None:
+    tracemalloc.start()
+    try:
+        message = refusal({"sizes.entities": 10**9})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "are more than the names of a" in message
+    assert peak < 64 * 2**20
 
 
 def test_an_unknown_pool_is_reported_with_the_relation_that_asks_for_it() -> None:

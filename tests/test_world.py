@@ -99,6 +99,15 @@ def test_every_object_of_a_block_is_taken_or_none_twice(world: str, name: str) -
         assert len(set(objects.tolist())) == min(n, m), block
 
 
+@pytest.mark.parametrize("block", [2, 3, 4, 9])
+def test_no_entity_is_its_own_object(block: int) -> None:
+    """Or its statement would say nothing, and its question would hold the answer."""
+    mentor = {"subject": "person", "value_type": "entity", "object": "person"}
+    w = build_world(tiny(types__person__block=block, relations__mentor=mentor), "7")
+    people = w.members("person", np.arange(100))
+    assert not (w.objects("mentor", people) == people).any()
+
+
 @pytest.mark.parametrize(("world", "name"), ENTITY_RELATIONS)
 def test_head_counts_are_the_same_in_every_block_and_equal_unless_zipf(world: str, name: str) -> None:
     w = WORLDS[world]

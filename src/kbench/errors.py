@@ -6,7 +6,8 @@ KbenchError
  ├─ OutputError     an output folder that holds something else
  ├─ ReleaseError    a release that is missing, altered or not whole
  ├─ ModelError      a model that cannot be found, built or loaded
- └─ MissingExtra    an optional part of kbench that is not installed
+ ├─ MissingExtra    an optional part of kbench that is not installed
+ └─ Interrupted     the user stopped a long work (exit status 130)
 """
 
 
@@ -39,3 +40,7 @@ class MissingExtra(KbenchError):
 
     def __init__(self, extra: str, missing: str) -> None:
         super().__init__(f'this needs {missing}, which is not installed: pip install "knowledge-bench[{extra}]"')
+
+
+class Interrupted(KbenchError):
+    """The user stopped a long work; what was done is kept."""

@@ -3,7 +3,7 @@
 import sys
 
 from kbench.cli.app import app
-from kbench.errors import KbenchError
+from kbench.errors import Interrupted, KbenchError
 
 
 def main() -> None:
@@ -12,10 +12,7 @@ def main() -> None:
         app()
     except KbenchError as error:
         sys.stderr.write(f"kbench: {error}\n")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stderr.write("kbench: interrupted; run the same command again to go on\n")
-        sys.exit(130)
+        sys.exit(130 if isinstance(error, Interrupted) else 1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
-from kbench.errors import MissingExtra
+from kbench.errors import Interrupted, MissingExtra
 
 Advance = Callable[[float, float], None]
 """Called with what is done and what there is in all."""
@@ -55,7 +55,10 @@ def progress_bar(title: str, unit: str = "") -> Iterator[Advance]:
             rate = f"{done / gone:,.0f} {unit}/s" if unit and gone > 0.5 else ""
             bar.update(task, completed=done, total=total, rate=rate)
 
-        yield advance
+        try:
+            yield advance
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted: run the same command again to go on from what is done") from None
 
 
 def need_training() -> None:

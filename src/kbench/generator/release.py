@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +30,7 @@ from kbench.store import (
     write_table,
     write_text,
 )
+from kbench.workers import worker_pool
 
 Resume = Literal["if_possible", "always", "never"]
 PLAN = ".kbench_plan.json"
@@ -175,7 +174,7 @@ def _write_all(
         for unit in todo:
             yield _write_unit(world, pack, unit, out)
         return
-    with ProcessPoolExecutor(min(workers, len(todo)), get_context("spawn")) as pool:
+    with worker_pool(min(workers, len(todo))) as pool:
         spec, templates = recipe.spec.to_dict(), recipe.templates
         jobs = [pool.submit(_work, spec, recipe.seed, templates, unit, out) for unit in todo]
         for job in jobs:

@@ -4,7 +4,7 @@ import os
 import queue
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
@@ -15,6 +15,7 @@ from kbench.errors import SpecError
 from kbench.store import prepare_folder, write_json
 from kbench.studies.cells import finished_cell, run_cell
 from kbench.studies.findings import LEAST_SEEDS, Findings, find
+from kbench.workers import worker_pool
 
 MARK = "kbench_demo.json"
 PAGE = "report.html"
@@ -85,9 +86,8 @@ def _run_all(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Run the cells in worker processes; one thread each, set before they start."""
     os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
-    context = get_context("spawn")
-    updates: Queue[tuple[int, float]] = context.Queue()
-    with ProcessPoolExecutor(min(workers, len(folders)), context, _start_worker, (updates,)) as pool:
+    updates: Queue[tuple[int, float]] = get_context("spawn").Queue()
+    with worker_pool(min(workers, len(folders)), _start_worker, (updates,)) as pool:
         jobs: dict[Future[dict[str, Any]], int] = {
             pool.submit(_work, seed, folder): seed for seed, folder in folders.items()
         }
@@ -97,8 +97,6 @@ def _run_all(
             for seed, share in _drain(updates):
                 report(seed, share)
             for job in finished:
-                if job.exception() is not None:
-                    pool.shutdown(cancel_futures=True)
                 yield jobs[job], job.result()
                 report(jobs[job], 1.0)
 

@@ -1,0 +1,40 @@
+"""Worker processes that stop when their parent is stopped, and whose death is told in one line."""
+
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
+from typing import Any
+
+from kbench.errors import KbenchError
+
+
+@contextmanager
+def worker_pool(
+    workers: int, start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of freshly spawned processes, each of which first calls `start(*arguments)`.
+
+    Whatever leaves the block by an exception ends the workers at once. Raises KbenchError where a worker dies.
+    """
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (start, arguments)) as pool:
+        try:
+            yield pool
+        except BaseException as error:
+            for child in active_children():
+                child.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise KbenchError(
+                    "a worker process died, perhaps for want of memory; what was finished is kept: "
+                    "run the same command again, with fewer --workers"
+                ) from None
+            raise
+
+
+def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    # Ctrl-C reaches the workers too; an executor's worker would take it for the outcome of a task and go on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if start:
+        start(*arguments)
