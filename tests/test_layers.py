@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 MODULES = sorted(path.relative_to(SOURCE) for path in (SOURCE / "kbench").rglob("*.py"))
 
 _BASE = {"errors", "ids", "workers"}
-_DATA = _BASE | {"schema", "store", "workers"}
+_DATA = _BASE | {"schema", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "errors": set(),

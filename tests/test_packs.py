@@ -374,3 +374,15 @@ def test_a_pack_that_lacks_what_the_spec_needs_is_refused_with_the_file_to_add_t
     assert expected_error in str(error.value)
     assert "the pack 'mine'" in str(error.value)
     assert "add one" in str(error.value)
+
+
+def test_a_method_printed_without_its_parentheses_is_refused(tmp_path: Path) -> None:
+    pack = load_pack(written(tmp_path, {"qa/badge.j2": "{# train t01 #}\n{{ name.upper }}?\n"}))
+    with pytest.raises(TemplateError, match=r"qa/badge\.j2 line 1 \(t01\): upper is a function: call it with \(\)"):
+        pack.of("qa", "badge", "train")[0].render({"name": "Mira"})
+
+
+def test_a_hidden_folder_in_a_pack_is_no_style(tmp_path: Path) -> None:
+    root = written(tmp_path, {"qa/badge.j2": "{# train t01 #}\n{{ name }}?\n"})
+    (Path(root) / ".git").mkdir()
+    assert len(load_pack(root).phrasings) == 1

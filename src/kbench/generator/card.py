@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from kbench.ids import digest_of
 from kbench.schema import DOCUMENT_STYLES
 
 _ROWS_SHOWN = 5
@@ -32,7 +33,7 @@ def release_card(manifest: dict[str, Any], out: Path) -> str:
             {
                 "config_name": config,
                 # datasets caches by the folder's last name and this header: it must tell two releases apart.
-                "description": f"world {manifest['world']}, recipe {manifest['recipe_digest'][:16]}",
+                "description": f"world {manifest['world']}, content {_content(manifest, config)}",
                 **({"default": True} if place == 0 else {}),
                 "data_files": [{"split": split, "path": f"{config}/{split}-*"} for split in splits],
             }
@@ -81,6 +82,11 @@ def _sample(manifest: dict[str, Any], out: Path) -> list[tuple[str, str]]:
         text = row["text"] if style in DOCUMENT_STYLES else f"{row['question']} → {row['answer']}"
         rows.append((f"{style}/{file['split']}", text.replace("\n", " ").replace("|", "\\|")))
     return rows[:_ROWS_SHOWN]
+
+
+def _content(manifest: dict[str, Any], config: str) -> str:
+    """The first digits of a digest of all that a config holds."""
+    return digest_of(*(s["content"] for key, s in manifest["splits"].items() if key.split("/")[0] == config))[:16]
 
 
 def _size_category(rows: int) -> str:

@@ -35,9 +35,9 @@ class NameForm:
         return prod(len(digit) for digit in self.digits)
 
     @property
-    def first_coda(self) -> tuple[str, ...]:
-        """The endings of the first word: forms that differ in them cannot contain one another."""
-        return self.digits[self.words[0] - 1]
+    def first_word(self) -> tuple[tuple[str, ...], ...]:
+        """The digits of the first word: forms that differ in its length or endings cannot contain one another."""
+        return self.digits[: self.words[0]]
 
     @property
     def capacity(self) -> int:

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kbench.errors import TemplateError
@@ -23,7 +23,7 @@ from kbench.schema import DOCUMENT_STYLES, STYLES, Kind
 
 PhrasingRole = Literal["train", "validation", "test"]
 # Any comment alone on its line is meant as a header, so that a misspelt one is an error and not part of a text.
-_HEADER = re.compile(r"^\{#(.*?)#\}[ \t]*$\n?", re.MULTILINE)
+_HEADER = re.compile(r"^[ \t]*\{#(.*?)#\}[ \t]*$\n?", re.MULTILINE)
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 # By sound: an hour, an 80; but a user, a union, a European, a one-off.
 _VOWEL_SOUND = re.compile(
@@ -87,9 +87,16 @@ def indefinite(word: str) -> str:
     return f"{'an' if _VOWEL_SOUND.match(word) else 'a'} {word}"
 
 
+def _printed(value: Any) -> Any:
+    """What an expression prints: anything but a function, whose text would be its address in memory."""
+    if callable(value) and not isinstance(value, Undefined):
+        raise TypeError(f"{getattr(value, '__name__', 'a function')} is a function: call it with ()")
+    return value
+
+
 def environment() -> ImmutableSandboxedEnvironment:
     """The Jinja environment that every pack runs in."""
-    jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+    jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, finalize=_printed)
     jinja.globals.pop("lipsum", None)
     jinja.filters.pop("random", None)
     jinja.filters["a"] = indefinite
@@ -108,7 +115,7 @@ def load_pack(folder: str | Path | None = None) -> Pack:
     about = _about(root, shown)
     jinja, digests = environment(), [str(about)]
     phrasings: dict[tuple[str, str], tuple[Phrasing, ...]] = {}
-    for style in sorted(child.name for child in root.iterdir() if child.is_dir()):
+    for style in sorted(child.name for child in root.iterdir() if child.is_dir() and child.name[0] != "."):
         if style not in STYLES:
             raise TemplateError(f"{shown}: unknown style folder {style!r}: have {', '.join(STYLES)}")
         for source in sorted(root.joinpath(style).iterdir(), key=lambda child: child.name):

@@ -17,6 +17,8 @@ from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES, ROLES, SPLITS, STYLES, Split, schema_of
 
 _ROWS_A_SHARD = 250_000
+_ARTICLE_WEIGHT = 4
+"""An article counts for so many rows, so that a shard of articles stays near 64 MB of text."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def plan_units(world: World, pack: Pack, styles: tuple[str, ...]) -> list[Unit]:
 
 def _rows_a_block(world: World, pack: Pack, style: str) -> int:
     if style == "article":
-        return world.spec.block_size * world.spec.exposure.paraphrases
+        return world.spec.block_size * world.spec.exposure.paraphrases * _ARTICLE_WEIGHT
     names = list(world.spec.relations) if style == "statement" else question_names(world, style)
     return sum(world.spec.types[world.spec.start_of(n)].block * len(pack.of(style, n, "train")) for n in names)
 

@@ -19,6 +19,7 @@ from kbench.schema import ROLES, Kind, Role, ValueType
 PretrainStyle = Literal["article", "statement", "qa", "numeric", "multihop"]
 MOST_ENTITIES = 10**9
 MOST_NUMBER = 2**31
+MOST_DRAWN = 2**32
 
 
 Whole = Annotated[int, Field(strict=True)]
@@ -85,6 +86,8 @@ class Relation(_Part):
     def _values_exist(self) -> "Relation":
         if self.value_type in ("categorical", "tone"):
             available = self._pool_size()
+            if self.choices > MOST_DRAWN:
+                raise ValueError(f"{self.choices:,} values are more than can be drawn: at most {MOST_DRAWN:,}")
             if (self.size or available) > available:
                 raise ValueError(f"size {self.size} is more than the {available} values of {' × '.join(self.pools)}")
         elif self.pools:
@@ -156,14 +159,16 @@ class WorldSpec(_Part):
             for end in ends:
                 if end not in self.types:
                     raise ValueError(f"relations.{name}: unknown type {end!r}: have {', '.join(self.types)}")
+            if relation.object == relation.subject and self.types[relation.subject].block < 2:
+                raise ValueError(f"relations.{name}: a block has one {relation.subject}, who would be the own object")
         for chain in self.paths.chains:
             self._check_chain(chain)
         return self
 
     def _check_forms(self, forms: dict[str, NameForm]) -> None:
-        taken: dict[tuple[str, ...], str] = {}
+        taken: dict[tuple[tuple[str, ...], ...], str] = {}
         for name, kind in self.types.items():
-            first = forms[kind.names].first_coda
+            first = forms[kind.names].first_word
             if first in taken:
                 raise ValueError(
                     f"types.{name}.names: a name of the form {kind.names!r} could be alike or contain one of "

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from kbench.errors import SpecError
-from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key
+from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key, unpermute
 from kbench.generator.names import LANES, NameForm, load_forms
 from kbench.generator.pools import load_pool
 from kbench.generator.spec import Relation, WorldSpec
@@ -120,6 +120,9 @@ class World:
         block = self.block_of(relation.subject, index)
         key: Words = mix(self._key("relation", name), block)
         place = permute(key, index % n, n)
+        if relation.subject == relation.object:
+            # One cycle through the block: nobody is their own object.
+            return block * n + unpermute(key, (place + 1) % n, n)
         if n <= m:
             slot = permute(mix(key, block), place, m)
         else:
@@ -149,14 +152,14 @@ def build_world(spec: WorldSpec, seed: str) -> World:
     """The world of a spec and a seed text. Raises SpecError where the spec has more entities than names."""
     world = World(spec, seed)
     for role in ROLES:
-        blocks = world.blocks(role)
+        blocks = spec.blocks(role)
         for kind, entity in spec.types.items():
             capacity = world._forms[entity.names].capacity
-            last = int(blocks[-1] + 1) * entity.block if blocks.size else 0
+            last = ((blocks - 1) * len(ROLES) + ROLES.index(role) + 1) * entity.block if blocks else 0
             if last > capacity:
                 most = capacity // (len(ROLES) * entity.block) * spec.block_size
                 raise SpecError(
-                    f"{len(blocks) * spec.block_size:,} {role} entities are more than the names of a {kind} allow: "
+                    f"{blocks * spec.block_size:,} {role} entities are more than the names of a {kind} allow: "
                     f"ask for at most {most:,}, or give types.{kind} another name form"
                 )
     return world
