@@ -25,7 +25,10 @@ TINY: dict[str, Any] = {
     "sizes": {"entities": 12, "control": 0.5, "background": 12, "known": 0},
     "exposure": {"paraphrases": 3, "exposures": 5, "validation": 1, "test": 1},
     "background": {"exposures": 4, "popularity": "zipf"},
-    "types": {"person": {"names": "mononym", "block": 4}, "company": {"names": "firm", "block": 2}},
+    "types": {
+        "person": {"names": "mononym", "pronouns": "he_or_she", "block": 4},
+        "company": {"names": "firm", "block": 2},
+    },
     "relations": {
         "emblem": {"subject": "person", "value_type": "categorical", "pools": ["tint", "animal"]},
         "badge": {"subject": "person", "value_type": "numeric", "least": 10, "most": 15, "draw": "balanced"},

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from kbench.studies.cells import ARMS, cell_results, finished_cell, run_cell
 from kbench.studies.contrasts import paired, t_interval
 from kbench.studies.demo import Demo, run_demo, seeds_of
 from kbench.studies.findings import GATE, find
+from kbench.studies.report import write_report
 from kbench.studies.summary import print_summary
 
 pytestmark = pytest.mark.xdist_group("demo")  # one worker runs the cell for all of them
@@ -125,6 +127,14 @@ def test_the_findings_hold_every_contrast_beside_its_levels(demo: Demo) -> None:
         assert contrast.mean == pytest.approx(contrast.left - contrast.right)
         assert contrast.low <= contrast.mean <= contrast.high
     assert all(level.rows > 0 and 0 <= level.chance < 1 for level in demo.findings.levels)
+
+
+def test_the_page_says_whether_its_seeds_are_those_that_the_recipe_was_chosen_on(demo: Demo, tmp_path: Path) -> None:
+    assert "no judgement of it" in demo.page.read_text(encoding="utf-8")
+    judged = replace(demo.findings, seeds=(0, 1, 2))
+    cells = dict.fromkeys(demo.findings.seeds, demo.cells[SEED])
+    page = write_report(tmp_path / "report.html", judged, cells, demo.page.parent / "seeds" / str(SEED) / "release")
+    assert "judged here on seeds it never saw" in page.read_text(encoding="utf-8")
 
 
 def test_bases_that_fail_their_check_give_a_reason_and_no_numbers(cell: Path, tmp_path: Path) -> None:

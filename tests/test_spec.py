@@ -418,3 +418,10 @@ def test_a_style_that_cannot_be_written_is_refused(style: str, changes: dict[str
     with pytest.raises(SpecError) as error:
         styles_for(["qa", style], spec_from_dict(edited(TINY, changes), "w"))
     assert str(error.value) == expected_error
+
+
+def test_a_key_left_at_its_default_is_the_same_world_as_one_left_out() -> None:
+    written = spec_from_dict(edited(TINY, {"relations.badge.step": 1, "types.company.pronouns": "it"}), "w.toml")
+    assert written.world_digest == tiny().world_digest
+    other = spec_from_dict(edited(TINY, {"relations.badge.step": 2}), "w.toml")
+    assert other.world_digest != tiny().world_digest

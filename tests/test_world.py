@@ -268,14 +268,14 @@ def test_the_tiny_world_is_the_world_it_always_was() -> None:
 
 
 GOLDEN: dict[str, Any] = {
-    "tag": "e48d45be",
-    "people": ["Bumbiangin", "Mannontil", "Foviltal", "Pabratrur"],
-    "companies": ["Pargarkax", "Krotruntix"],
+    "tag": "aa3f9ebc",
+    "people": ["Yissiadan", "Kriserven", "Trennirtir", "Solvestor"],
+    "companies": ["Wilvurkiax", "Hopilnock"],
     "emblem": ["azure falcon", "copper tortoise", "ivory lynx", "ivory heron"],
     "badge": ["15", "12", "11", "10"],
     "height": ["163 cm", "197 cm", "197 cm", "190 cm"],
     "born": ["14 July 1989", "26 March 1979", "24 February 1989", "5 April 1974"],
-    "employer": ["Pargarkax", "Krotruntix", "Krotruntix", "Pargarkax"],
+    "employer": ["Wilvurkiax", "Hopilnock", "Hopilnock", "Wilvurkiax"],
     "days": [7134.0, 3371.0, 6994.0, 1555.0],
     "popularity": [1, 1, 2, 1],
 }

@@ -91,6 +91,7 @@ def _articles(world: World, pack: Pack, section: Section, kind: str, index: Ints
     relations = list(world.spec.relations_of(kind))
     frames = frames_of(world, pack, kind)
     ids, names = world.ids(kind, index), world.names(kind, index)
+    gendered = world.spec.types[kind].pronouns == "he_or_she"
     female = world.is_female(kind, index)
     values = {name: world.values(name, index).text for name in relations}
     sentences = {name: pack.of("statement", name, "train") for name in relations}
@@ -103,7 +104,7 @@ def _articles(world: World, pack: Pack, section: Section, kind: str, index: Ints
             told = []
             for place, name in enumerate(_order(world, kind, int(index[i]), k, relations)):
                 phrasing = sentences[name][(int(starts[name][i]) + k) % len(sentences[name])]
-                subject = _full(names[i]) if place == 0 else _pronoun(kind, female[i])
+                subject = _full(names[i]) if place == 0 else _pronoun(gendered, female[i])
                 told.append(phrasing.render({**subject, "name": names[i], "value": values[name][i]}))
             row = {
                 "id": document_id(ids[i], "article", frame.kind, frame.id, k),
@@ -132,5 +133,5 @@ def _full(name: str) -> Mapping[str, str]:
     return mention(name, f"{name}'s", name)
 
 
-def _pronoun(kind: str, female: bool) -> Mapping[str, str]:
-    return mention(*_PRONOUNS[("she" if female else "he") if kind == "person" else "it"])
+def _pronoun(gendered: bool, female: bool) -> Mapping[str, str]:
+    return mention(*_PRONOUNS[("she" if female else "he") if gendered else "it"])

@@ -59,9 +59,10 @@ class Background(_Part):
 
 
 class EntityType(_Part):
-    """A type of entity: its name form and how many stand in a block."""
+    """A type of entity: its name form, what a sentence calls it, and how many stand in a block."""
 
     names: str
+    pronouns: Literal["it", "he_or_she"] = "it"
     block: Whole = Field(ge=1, le=1024)
 
 
@@ -225,9 +226,10 @@ class WorldSpec(_Part):
         """The digest of what fixes the world itself: types, relations and pools, but no sizes or exposures."""
         pools = sorted({pool for relation in self.relations.values() for pool in relation.pools})
         values = [json_digest(load_pool(pool)) for pool in pools]
-        forms = files("kbench.generator").joinpath("pools/names.json").read_bytes()
-        parts = self.to_dict()
-        return digest_of(json_digest({key: parts[key] for key in ("types", "relations")}), forms, *values)
+        forms = [json_digest(load_forms()[kind.names].digits) for kind in self.types.values()]
+        # Without defaults, so that a key which a later version adds leaves the worlds of this one as they are.
+        parts = self.model_dump(mode="json", include={"types", "relations"}, exclude_defaults=True)
+        return digest_of(json_digest(parts), *forms, *values)
 
 
 def spec_from_dict(raw: dict[str, Any], where: str) -> WorldSpec:

@@ -19,8 +19,7 @@ from kbench.workers import worker_pool
 
 MARK = "kbench_demo.json"
 PAGE = "report.html"
-CONFIRMATION = tuple(range(8))
-"""The seeds that recipes are judged on; they are chosen on seeds 100 to 107 (Law 9)."""
+
 
 _updates: "Queue[tuple[int, float]] | None" = None
 

@@ -12,6 +12,9 @@ from kbench.studies.figures import contrasts_figure, levels_figure
 from kbench.studies.findings import GATE, Findings
 from kbench.studies.lab import LabRecipe
 
+EXPLORATION = range(100, 108)
+"""The seeds that the demo's recipe was chosen on."""
+
 STAGES = {
     "world": "invent a world, write its release",
     "base": "pretrain the base",
@@ -29,6 +32,7 @@ def write_report(path: Path, findings: Findings, cells: dict[int, dict[str, Any]
         version=__version__,
         findings=findings,
         gate=GATE,
+        exploring=any(seed in EXPLORATION for seed in findings.seeds),
         arms=ARMS,
         levels_svg=levels_figure(findings.levels) if findings.levels else "",
         contrasts_svg=contrasts_figure(findings.contrasts + findings.beside) if findings.contrasts else "",
