@@ -94,6 +94,12 @@ def test_training_on_questions_answers_questions_best(cell: Path) -> None:
     assert by_arm["qa"] > 0.9
 
 
+def test_every_result_of_a_cell_stands_beside_its_base(cell: Path) -> None:
+    for arm in ARMS:
+        for found in cell_results(cell)[arm]["kbench"]["scores"]:
+            assert found["base"] == accuracy(cell, "base", found["style"], found["probe"])
+
+
 def test_a_second_run_of_a_cell_reuses_every_stage(cell: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in cell.rglob("*.safetensors")}
     about = run_cell(SEED, cell)
@@ -106,8 +112,11 @@ def test_a_cell_of_another_plan_or_without_its_results_is_not_taken_for_finished
     assert finished_cell(SEED, cell) is not None
     assert finished_cell(SEED + 1, cell) is None
     shutil.copytree(cell, tmp_path / "copy")
-    (tmp_path / "copy" / "results" / "qa" / "results.json").unlink()
+    shutil.rmtree(tmp_path / "copy" / "results" / "qa")
     assert finished_cell(SEED, tmp_path / "copy") is None
+    about = run_cell(SEED, tmp_path / "copy")
+    assert [stage["name"] for stage in about["stages"] if not stage["reused"]] == ["score"]
+    assert finished_cell(SEED, tmp_path / "copy") is not None
 
 
 def test_a_finished_demo_says_what_it_reused(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from kbench.benchmarks.prompts import prediction_of, prompt_of
         ("3.5", ["35"], False),
         ("", ["beekeeper"], False),
         ("47", ["47."], True),
+        ("47 .", ["47"], False),
     ],
 )
 def test_exact_match_forgives_case_spaces_and_one_full_stop_and_nothing_else(

@@ -246,7 +246,10 @@ def test_a_missing_file_is_named_when_the_release_is_opened(release: Release) ->
     gone.unlink()
     with pytest.raises(ReleaseError) as error:
         open_release(release.path)
-    assert str(error.value) == f"{gone} is missing from the release: generate it again with `kbench generate`"
+    assert (
+        str(error.value)
+        == f"{gone} is missing from the release: delete the folder and make the release again with `kbench generate`"
+    )
 
 
 def test_a_file_that_goes_missing_after_opening_is_named_when_it_is_read(release: Release) -> None:
@@ -263,7 +266,7 @@ def test_an_altered_file_is_named_when_it_is_read_and_others_are_still_read(rele
     with pytest.raises(ReleaseError) as error:
         opened.table("qa", "test")
     assert str(error.value) == (
-        f"{path} was altered (its sha256 is not the manifest's): generate it again with `kbench generate`"
+        f"{path} was altered (its sha256 is not the manifest's): delete the folder and make the release again with `kbench generate`"
     )
     assert opened.table("qa", "train").num_rows == release.manifest["splits"]["qa/train"]["rows"]
 

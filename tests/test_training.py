@@ -1,6 +1,7 @@
 """The training path on a real, very small model: packing, replay, resume, and a base built for a release."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import kbench.benchmarks.train
 from kbench.benchmarks.models.hf import HfModel, load_hf
+from kbench.benchmarks.optimizer import MuonAndAdamW
 from kbench.benchmarks.packing import IGNORED, Example, examples_of, pack, training_rows
 from kbench.benchmarks.recipe import TrainRecipe
-from kbench.benchmarks.results import model_digests
-from kbench.benchmarks.run import RUN, train_run
+from kbench.benchmarks.results import RUN, base_of, model_digests
+from kbench.benchmarks.run import train_run
 from kbench.benchmarks.tasks import load_items
 from kbench.errors import KbenchError, ModelError, OutputError, ReleaseError, SpecError
 from kbench.generator.release import Recipe, generate
@@ -230,3 +232,32 @@ def test_a_run_that_cannot_be_leaves_nothing_behind(
 def test_a_recipe_that_cannot_be_is_refused_when_it_is_made(changes: dict[str, object], expected_error: str) -> None:
     with pytest.raises(SpecError, match=expected_error):
         TrainRecipe(**changes)  # type: ignore[arg-type]
+
+
+def test_a_run_whose_base_was_moved_is_still_the_same_run(
+    small_release: Release, small_base: Base, tmp_path: Path
+) -> None:
+    shutil.copytree(small_base.path, tmp_path / "elsewhere")
+    train_run(small_release, str(small_base.path), recipe(small_base), tmp_path / "run")
+    again = train_run(small_release, str(tmp_path / "elsewhere"), recipe(small_base), tmp_path / "run")
+    assert not again.trained_now
+    assert base_of(str(tmp_path / "run")) == str(small_base.path)
+    assert base_of(str(small_base.path)) is None
+
+
+def test_weights_that_are_cut_short_are_told_in_one_line(small_base: Base, tmp_path: Path) -> None:
+    shutil.copytree(small_base.path, tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="cannot load the model"):
+        load_hf(str(tmp_path / "model"))
+
+
+def test_muon_takes_the_hidden_matrices_and_adamw_the_tables_and_norms(small_model: HfModel) -> None:
+    optimizer = MuonAndAdamW(small_model.model, 1e-3, 1e-3, 0.1)
+    muon, adam = ({id(p) for group in part.param_groups for p in group["params"]} for part in optimizer.parts)
+    names = {id(p): name for name, p in small_model.model.named_parameters()}
+    assert muon | adam == set(names)
+    assert not muon & adam
+    assert all("proj" in names[p] for p in muon)
+    assert {"model.embed_tokens.weight", "lm_head.weight"} <= {names[p] for p in adam}

@@ -20,7 +20,7 @@ MANIFEST = "kbench_manifest.json"
 FORMAT = 1
 """The version of the data contract; a release of a newer one is refused."""
 
-_SCHEMA_ADVICE = "generate it again with `kbench generate`"
+_ADVICE = "delete the folder and make the release again with `kbench generate`"
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -130,9 +130,9 @@ class Release:
     def _read(self, file: dict[str, Any]) -> pa.Table:
         path = self.path / file["path"]
         if not path.is_file():
-            raise ReleaseError(f"{path} is missing from the release: {_SCHEMA_ADVICE}")
+            raise ReleaseError(f"{path} is missing from the release: {_ADVICE}")
         if file_sha256(path) != file["sha256"]:
-            raise ReleaseError(f"{path} was altered (its sha256 is not the manifest's): {_SCHEMA_ADVICE}")
+            raise ReleaseError(f"{path} was altered (its sha256 is not the manifest's): {_ADVICE}")
         return pq.read_table(path)
 
 
@@ -148,14 +148,14 @@ def open_release(path: Path) -> Release:
         files = [file["path"] for file in manifest["files"] if file["config"] and file["split"] and file["sha256"]]
         whole = all(manifest[key] for key in ("world", "recipe", "splits"))
     except (ValueError, KeyError, TypeError):
-        raise ReleaseError(f"{source} is no manifest of kbench: {_SCHEMA_ADVICE}") from None
+        raise ReleaseError(f"{source} is no manifest of kbench: {_ADVICE}") from None
     if not whole:
-        raise ReleaseError(f"{source} is no manifest of kbench: {_SCHEMA_ADVICE}")
+        raise ReleaseError(f"{source} is no manifest of kbench: {_ADVICE}")
     if version > FORMAT:
         raise ReleaseError(f"{source} has format {version}, this kbench reads up to {FORMAT}: update kbench")
     for name in files:
         if not (path / name).is_file():
-            raise ReleaseError(f"{path / name} is missing from the release: {_SCHEMA_ADVICE}")
+            raise ReleaseError(f"{path / name} is missing from the release: {_ADVICE}")
     return Release(path, manifest)
 
 
@@ -165,7 +165,7 @@ def prepare_folder(path: Path, ours: str) -> None:
         raise OutputError(f"{path} is a file, not a folder: give another --out")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        strangers = sorted(p.name for p in path.iterdir())
+        strangers = sorted(p.name for p in path.iterdir() if not (p.name[0] == "." and p.name.endswith(".part")))
     except OSError as error:
         raise OutputError(f"cannot write to {path}: {error.strerror}: give another --out") from None
     if strangers and not (path / ours).exists():

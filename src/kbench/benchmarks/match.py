@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 def normalise(text: str) -> str:
     """NFC, strip, casefold, collapse spaces, drop one final full stop."""
-    folded = " ".join(unicodedata.normalize("NFC", text).strip().casefold().split())
-    return folded.removesuffix(".").rstrip() if folded.endswith(".") else folded
+    return " ".join(unicodedata.normalize("NFC", text).strip().casefold().split()).removesuffix(".")
 
 
 def exact_match(prediction: str, answers: Iterable[str]) -> bool:

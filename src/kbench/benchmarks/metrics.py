@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kbench.benchmarks.match import exact_match
 from kbench.benchmarks.tasks import Guessing, Item, modal_answer
+from kbench.schema import Status
 
 _RESAMPLES = 2000
 _STREAM = 20250307
@@ -22,7 +23,7 @@ class Sample:
     prediction: str
     correct: bool | None
     score: float | None
-    status: str
+    status: Status
 
 
 @dataclass(frozen=True)

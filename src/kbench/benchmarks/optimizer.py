@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 
 class MuonAndAdamW(torch.optim.Optimizer):
@@ -12,11 +13,14 @@ class MuonAndAdamW(torch.optim.Optimizer):
     Its parameter groups are those of the two, so that a schedule reaches both.
     """
 
-    def __init__(self, model: nn.Module, muon_rate: float, adam_rate: float, weight_decay: float) -> None:
+    def __init__(self, model: PreTrainedModel, muon_rate: float, adam_rate: float, weight_decay: float) -> None:
         matrices: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
-        for name, parameter in model.named_parameters():
-            hidden = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
+        head = model.get_output_embeddings()
+        tables = [*(m for m in model.modules() if isinstance(m, nn.Embedding)), *([head] if head else [])]
+        outer = {id(parameter) for table in tables for parameter in table.parameters()}
+        for parameter in model.parameters():
+            hidden = parameter.ndim == 2 and id(parameter) not in outer
             (matrices if hidden else others).append(parameter)
         super().__init__([*matrices, *others], {"lr": adam_rate})
         muon = torch.optim.Muon(matrices, lr=muon_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")

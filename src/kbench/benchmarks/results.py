@@ -15,6 +15,11 @@ from kbench.store import Release, write_json, write_table
 
 RESULTS = "results.json"
 SAMPLES = "samples.parquet"
+RUN = "kbench_run.json"
+"""What a run folder keeps about itself."""
+
+LAB_BASE = "kbench_base.json"
+"""What a base of the lab keeps about itself."""
 
 
 def model_digests(path: Path) -> dict[str, str]:
@@ -27,6 +32,20 @@ def model_digests(path: Path) -> dict[str, str]:
         "weights": digest_of(*(file_sha256(p) for p in weights)),
         "tokenizer": digest_of(*(file_sha256(p) for p in tokenizer)),
     }
+
+
+def base_of(model: str) -> str | None:
+    """The base that a run folder was trained from, where it still is; None for any other model."""
+    path = Path(model) / RUN
+    if not path.is_file():
+        return None
+    base = str(json.loads(path.read_text(encoding="utf-8"))["base"]["model"])
+    return base if Path(base).is_dir() else None
+
+
+def is_lab(model: str) -> bool:
+    """Whether a model folder is a base of the lab."""
+    return (Path(model) / LAB_BASE).is_file()
 
 
 def write_result(

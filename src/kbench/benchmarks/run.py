@@ -11,12 +11,11 @@ from kbench import __version__
 from kbench.benchmarks.models.hf import load_hf
 from kbench.benchmarks.packing import training_rows
 from kbench.benchmarks.recipe import TrainRecipe
-from kbench.benchmarks.results import model_digests
+from kbench.benchmarks.results import RUN, model_digests
 from kbench.benchmarks.train import Progress, fit
 from kbench.errors import OutputError, ReleaseError
 from kbench.store import Release, prepare_folder, write_json
 
-RUN = "kbench_run.json"
 PLAN = ".kbench_run_plan.json"
 
 
@@ -39,10 +38,7 @@ def train_run(
         ReleaseError: the release lacks a style of the recipe, or its `pretrain` split where the recipe replays it.
         ModelError: the base cannot be loaded.
     """
-    for style in recipe.styles:
-        if "train" not in release.splits(style):
-            have = ", ".join(c for c in release.configs() if c not in ("facts", "entities"))
-            raise ReleaseError(f"the release {release.path} has no style {style!r} to train on: have {have}")
+    check_styles(release, recipe)
     digests = model_digests(Path(base))
     plan = {
         "version": __version__,
@@ -52,13 +48,13 @@ def train_run(
     }
     if (out / RUN).is_file():
         about = json.loads((out / RUN).read_text(encoding="utf-8"))
-        if {key: about[key] for key in plan} != plan:
+        if _identity({key: about[key] for key in plan}) != _identity(plan):
             raise OutputError(f"{out} holds another run: give another --out")
         return Run(out, about, trained_now=False)
     loaded = load_hf(base)
     rows = training_rows(release, loaded.tokenizer, recipe)
     prepare_folder(out, PLAN)
-    if (out / PLAN).is_file() and json.loads((out / PLAN).read_text(encoding="utf-8")) != plan:
+    if (out / PLAN).is_file() and _identity(json.loads((out / PLAN).read_text(encoding="utf-8"))) != _identity(plan):
         raise OutputError(f"{out} holds another, unfinished run: give another --out")
     write_json(out / PLAN, plan)
     torch.manual_seed(recipe.seed)
@@ -69,3 +65,17 @@ def train_run(
     write_json(out / RUN, about)
     (out / PLAN).unlink()
     return Run(out, about, trained_now=True)
+
+
+def check_styles(release: Release, recipe: TrainRecipe) -> None:
+    """Raise ReleaseError where the release lacks a style of the recipe."""
+    for style in recipe.styles:
+        if "train" not in release.splits(style):
+            have = ", ".join(c for c in release.configs() if c not in ("facts", "entities"))
+            raise ReleaseError(f"the release {release.path} has no style {style!r} to train on: have {have}")
+
+
+def _identity(plan: dict[str, Any]) -> dict[str, Any]:
+    """What makes two runs the same: the base by its weights, and by its path only where it has no digest."""
+    base = plan["base"]
+    return {**plan, "base": {**base, "model": None} if base.get("weights") else base}

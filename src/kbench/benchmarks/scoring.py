@@ -10,10 +10,13 @@ from kbench.benchmarks.evaluate import ASKED, evaluate, mean_correct
 from kbench.benchmarks.metrics import Sample, accuracies
 from kbench.benchmarks.models.baselines import Majority, Oracle, uniform_model
 from kbench.benchmarks.models.protocol import Model
-from kbench.benchmarks.results import RESULTS, model_digests, read_result, write_result
+from kbench.benchmarks.results import model_digests, read_result, write_result
 from kbench.benchmarks.tasks import guessing, load_items
 from kbench.errors import OutputError
-from kbench.store import Release, prepare_folder
+from kbench.store import Release, prepare_folder, write_json
+
+PLAN = ".kbench_result_plan.json"
+"""What an unfinished result is to become."""
 
 BASELINES = ("oracle", "random", "majority")
 
@@ -47,19 +50,20 @@ def score(
     out: Path,
     *,
     base: str | None = None,
+    base_scores: dict[tuple[str, str], float] | None = None,
     splits: tuple[str, ...] = ASKED,
     limit: int | None = None,
     batch: int = 256,
     most_tokens: int = 32,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Result:
-    """Score a model, and its base on the same rows; a finished result of the same question is left alone.
+    """Score a model, and its base on the same rows unless its scores are given; a finished result is left alone.
 
     Raises:
         OutputError: `out` holds another result or something else.
         ModelError: a model cannot be loaded.
     """
-    question = {
+    question: dict[str, Any] = {
         "model": model,
         **model_digests(Path(model)),
         "base": {"model": base, **model_digests(Path(base))} if base else None,
@@ -67,13 +71,14 @@ def score(
     }
     found = read_result(out)
     if found is not None:
-        same = {key: found["kbench"].get(key) for key in question} == question
-        if not same or found["kbench"]["release"]["digest"] != release.digest:
+        kept = {key: found["kbench"].get(key) for key in question}
+        if _identity(kept) != _identity(question) or found["kbench"]["release"]["digest"] != release.digest:
             raise OutputError(f"{out} holds another result (of {found['model_name']}): give another --out")
         return Result(out, found, [], scored_now=False)
     items, known = load_items(release, splits, limit), guessing(release)
     tuned = open_model(model, release, batch, most_tokens)
-    prepare_folder(out, RESULTS)
+    prepare_folder(out, PLAN)
+    write_json(out / PLAN, question)
     done, total = 0, len(items) * (2 if base else 1)
 
     def step(n: int) -> None:
@@ -84,11 +89,27 @@ def score(
     start, cpu = time.perf_counter(), time.process_time()
     samples = evaluate(tuned, items, step)
     cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
-    base_scores = None
-    if base:
+    if base and base_scores is None:
         untuned = evaluate(open_model(base, release, batch, most_tokens), items, step)
         groups = {(i.row["style"], i.row["probe"]) for i in items}
         base_scores = {(style, probe): mean_correct(untuned, style=style, probe=probe) for style, probe in groups}
     scores = accuracies(samples, known, base_scores)
     about = {**question, "partial": limit is not None, "cost": cost}
-    return Result(out, write_result(out, release, model, scores, samples, about), samples, scored_now=True)
+    result = write_result(out, release, model, scores, samples, about)
+    (out / PLAN).unlink()
+    return Result(out, result, samples, scored_now=True)
+
+
+def scores_of(result: dict[str, Any]) -> dict[tuple[str, str], float]:
+    """The accuracy of each (style, probe) in a results.json: what `score` takes as the base's scores."""
+    return {(s["style"], s["probe"]): float(s["accuracy"]) for s in result["kbench"]["scores"]}
+
+
+def _identity(question: dict[str, Any]) -> dict[str, Any]:
+    """What makes two questions the same: weights by digest, and a path only where there is none."""
+    base = question["base"]
+    return {
+        **question,
+        "model": None if question.get("weights") else question["model"],
+        "base": {**base, "model": None} if base and base.get("weights") else base,
+    }

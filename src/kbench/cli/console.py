@@ -13,9 +13,7 @@ from kbench.errors import Interrupted, MissingExtra
 Advance = Callable[[float, float], None]
 """Called with what is done and what there is in all."""
 
-# One thread is faster than several on small models, and seeds run side by side.
 _QUIET = {
-    "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -61,11 +59,16 @@ def progress_bar(title: str, unit: str = "") -> Iterator[Advance]:
             raise Interrupted("interrupted: run the same command again to go on from what is done") from None
 
 
-def need_training() -> None:
-    """Raise MissingExtra unless everything that trains and scores is installed; keep its libraries quiet."""
+def need_training(*, one_thread: bool) -> None:
+    """Raise MissingExtra unless everything that trains and scores is installed; keep its libraries quiet.
+
+    `one_thread` is for the lab's small models, which a second thread slows down.
+    """
     for module in _TRAIN_MODULES:
         if find_spec(module) is None:
             raise MissingExtra("train", module)
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    if one_thread:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     warnings.filterwarnings("ignore", module="torch|transformers|accelerate")

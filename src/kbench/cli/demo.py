@@ -24,7 +24,7 @@ def demo(
 
     Example: kbench demo --out kbench-demo
     """
-    need_training()
+    need_training(one_thread=True)
     from kbench.studies.demo import run_demo, seeds_of
     from kbench.studies.summary import print_summary
 
@@ -36,5 +36,10 @@ def demo(
             shares[seed] = max(shares[seed], share)
             advance(sum(shares.values()), len(shares))
 
-        done = run_demo(out, chosen, workers or len(os.sched_getaffinity(0)), step)
+        done = run_demo(out, chosen, workers or _cores(), step)
     print_summary(done)
+
+
+def _cores() -> int:
+    """The CPUs that this process may use; of those there are, where the system cannot say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,7 +20,9 @@ def evaluate(
     release: Annotated[Path, typer.Option(help="A release folder.")],
     model: Annotated[str, typer.Option(help="A folder, a Hub id, or oracle, random, majority.")],
     out: Annotated[Path, typer.Option(help="The folder for the result.")],
-    base: Annotated[str | None, typer.Option(help="The untuned model, scored on the same rows.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="The untuned model, scored on the same rows. [default: the run's]")
+    ] = None,
     backend: Annotated[Backend, typer.Option(help="The engine: transformers.")] = Backend.auto,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only the first rows of each style and split; the result says so.")
@@ -32,12 +34,14 @@ def evaluate(
 
     Example: kbench eval --release my-world --model run-qa --base BASE --out run-qa-result
     """
+    from kbench.benchmarks.results import base_of, is_lab
     from kbench.benchmarks.scoring import BASELINES, score
     from kbench.store import open_release
 
     opened = open_release(release)
+    base = base or base_of(model)
     if model not in BASELINES or base:
-        need_training()
+        need_training(one_thread=is_lab(base or model))
     with progress_bar("scoring", "rows") as advance:
         result = score(
             opened, model, out, base=base, limit=limit, batch=batch_size, most_tokens=max_tokens, progress=advance

@@ -77,7 +77,7 @@ def generate(
             typer.echo(f"  {unit.path}")
         return
     rows = 0
-    with progress_bar("writing", "rows") as advance:
+    with progress_bar("writing", "files") as advance:
 
         def step(done: int, total: int, written: int) -> None:
             nonlocal rows

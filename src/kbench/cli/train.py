@@ -62,9 +62,9 @@ def train(
 
     Example: kbench train --release my-world --style qa --model lab --out run-qa
     """
-    need_training()
+    need_training(one_thread=model == "lab")
     from kbench.benchmarks.recipe import TrainRecipe
-    from kbench.benchmarks.run import train_run
+    from kbench.benchmarks.run import check_styles, train_run
     from kbench.store import open_release
     from kbench.studies.lab import default_cache, lab_base
 
@@ -76,15 +76,16 @@ def train(
     recipe = TrainRecipe(
         styles=(*styles, *sorted(missing)),
         epochs=epochs,
-        learning_rate=learning_rate or (2e-3 if is_lab else 1e-5),
+        learning_rate=(2e-3 if is_lab else 1e-5) if learning_rate is None else learning_rate,
         optimizer=optimizer.value if optimizer else ("muon" if is_lab else "adamw"),
         batch=batch_size,
-        context=context or 512,
+        context=512 if context is None else context,
         loss=loss.value,
         replay=replay if replay is not None else (1 / 3 if is_lab else 0.0),
         bf16=is_lab if bf16 is None else bf16,
         seed=seed,
     )
+    check_styles(opened, recipe)
     if is_lab:
         with progress_bar("building the base", "steps") as advance:
             base = lab_base(opened, default_cache(), progress=advance)
@@ -92,7 +93,7 @@ def train(
         for line in base.warnings:
             typer.echo(line, err=True)
         model = str(base.path)
-        recipe = recipe.with_context(context or base.about["context"])
+        recipe = recipe.with_context(base.about["context"] if context is None else context)
     with progress_bar("training", "steps") as advance:
         run = train_run(opened, model, recipe, out, advance)
     if not run.trained_now:

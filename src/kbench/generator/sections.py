@@ -55,8 +55,11 @@ def background_blocks(world: World, *, asked: bool) -> Ints:
 
 
 def is_taught(world: World, style: str, path: str, index: Ints) -> NDArray[np.bool_]:
-    """Which subjects of a reasoning path are trained on; the others are tested."""
-    taught: NDArray[np.bool_] = below(stream_key(world.seed, "taught", style, path), index, 2) == 0
+    """Which subjects of a reasoning style are trained on; the others are tested, on every path that starts at them."""
+    kind = world.spec.start_of(path)
+    chains = [".".join(chain) for chain in world.spec.paths.chains]
+    first = next(chain for chain in chains if world.spec.start_of(chain) == kind)
+    taught: NDArray[np.bool_] = below(stream_key(world.seed, "taught", style, first), index, 2) == 0
     return taught
 
 

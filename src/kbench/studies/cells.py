@@ -12,7 +12,7 @@ from typing import Any
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import read_result
 from kbench.benchmarks.run import train_run
-from kbench.benchmarks.scoring import score
+from kbench.benchmarks.scoring import score, scores_of
 from kbench.generator.packs import load_pack
 from kbench.generator.release import Recipe, generate
 from kbench.generator.shards import styles_for
@@ -28,6 +28,7 @@ SHARES = {"world": 0.03, "base": 0.42, "qa": 0.19, "article": 0.16, "statement":
 """Each stage's share of a seed's time, for the progress bar."""
 
 CELL = "cell.json"
+TIMES = "times.json"
 Report = Callable[[float], None]
 """Called with the share of the cell that is done, 0 to 1."""
 
@@ -70,28 +71,37 @@ def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[
     def advance(name: str) -> Callable[[int, int], None]:
         return lambda done, total: report(before + SHARES[name] * done / max(1, total))
 
-    with _timed("world", stages) as reuse:
+    with _timed("world", out, stages) as reuse:
         release, written = generate(lab_release_recipe(seed), out / "release")
         reuse(not written)
     report(before := before + SHARES["world"])
-    with _timed("base", stages) as reuse:
+    with _timed("base", out, stages) as reuse:
         base = lab_base(release, out / "base", progress=advance("base"))
         reuse(not base.built)
     report(before := before + SHARES["base"])
     models = {"base": base.path}
     for arm in ARMS:
-        with _timed(arm, stages) as reuse:
+        with _timed(arm, out, stages) as reuse:
             plan = finetune_recipe(arm, seed, base.about["context"])
             run = train_run(release, str(base.path), plan, out / "runs" / arm, advance(arm))
             reuse(not run.trained_now)
         models[arm] = run.path
         report(before := before + SHARES[arm])
-    with _timed("score", stages) as reuse:
+    with _timed("score", out, stages) as reuse:
         scored = False
+        untuned = None
         for number, (name, path) in enumerate(models.items(), 1):
             result = score(
-                release, str(path), out / "results" / name, splits=("test", "control"), batch=512, most_tokens=8
+                release,
+                str(path),
+                out / "results" / name,
+                base=None if untuned is None else str(base.path),
+                base_scores=untuned,
+                splits=("test", "control"),
+                batch=512,
+                most_tokens=8,
             )
+            untuned = untuned or scores_of(result.about)
             scored |= result.scored_now
             report(before + SHARES["score"] * number / len(models))
         reuse(not scored)
@@ -100,7 +110,7 @@ def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[
         "seed": seed,
         "world": release.world,
         "base": {key: base.about[key] for key in ("words", "parameters", "trained")},
-        "stages": [vars(stage) for stage in _first_times(out, stages)],
+        "stages": [vars(stage) for stage in stages],
     }
     write_json(out / CELL, about)
     return about
@@ -132,20 +142,18 @@ def cell_results(out: Path) -> dict[str, dict[str, Any]]:
     return {name: result for name, result in found.items() if result is not None}
 
 
-def _first_times(out: Path, stages: list[Stage]) -> list[Stage]:
-    """The stages with the times of the run that did the work, where an earlier one did."""
-    path = out / CELL
-    earlier = {s["name"]: s for s in json.loads(path.read_text(encoding="utf-8"))["stages"]} if path.is_file() else {}
-    return [
-        Stage(s.name, earlier[s.name]["wall_s"], earlier[s.name]["cpu_s"], True)
-        if s.reused and s.name in earlier
-        else s
-        for s in stages
-    ]
+def _kept(out: Path, stage: Stage) -> Stage:
+    """The stage with the time of the run that did the work; every stage's time is kept as it ends."""
+    path = out / TIMES
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if stage.reused and stage.name in earlier:
+        return Stage(stage.name, earlier[stage.name]["wall_s"], earlier[stage.name]["cpu_s"], True)
+    write_json(path, {**earlier, stage.name: {"wall_s": stage.wall_s, "cpu_s": stage.cpu_s}})
+    return stage
 
 
 @contextmanager
-def _timed(name: str, stages: list[Stage]) -> Iterator[Callable[[bool], None]]:
+def _timed(name: str, out: Path, stages: list[Stage]) -> Iterator[Callable[[bool], None]]:
     reused = False
 
     def reuse(found: bool) -> None:
@@ -154,4 +162,4 @@ def _timed(name: str, stages: list[Stage]) -> Iterator[Callable[[bool], None]]:
 
     wall, cpu = time.perf_counter(), time.process_time()
     yield reuse
-    stages.append(Stage(name, time.perf_counter() - wall, time.process_time() - cpu, reused))
+    stages.append(_kept(out, Stage(name, time.perf_counter() - wall, time.process_time() - cpu, reused)))

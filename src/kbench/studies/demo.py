@@ -76,7 +76,7 @@ def run_demo(
     findings = find(folders)
     from kbench.studies.report import write_report
 
-    page = write_report(out / PAGE, findings, done, folders[seeds[0]] / "release")
+    page = write_report(out / PAGE, findings, done, folders[seeds[0]] / "release", reused)
     return Demo(findings, done, page, reused)
 
 

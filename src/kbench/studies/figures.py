@@ -83,7 +83,7 @@ def contrasts_figure(contrasts: tuple[Contrast, ...]) -> str:
     axes.set_xlim(-reach, reach)
     axes.set_xlabel("difference of accuracies: mean and 95 % t interval over seeds; one small dot a seed")
     figure.subplots_adjust(left=0.30, right=0.97, top=0.97, bottom=0.55 / figure.get_figheight())
-    return _svg(figure, "contrasts", "Four contrasts between training forms, paired by seed")
+    return _svg(figure, "contrasts", "Contrasts, paired by seed")
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:

@@ -15,7 +15,7 @@ LEAST_SEEDS = 3
 
 PROBES: tuple[tuple[str, str, str], ...] = (
     ("held-out questions", "qa", "paraphrase"),
-    ("numbers with units", "numeric", "paraphrase"),
+    ("numbers", "numeric", "paraphrase"),
     ("cloze", "cloze", "cross_style"),
     ("two hops", "multihop", "multihop"),
     ("background (retention)", "qa", "known"),

@@ -15,9 +15,11 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from kbench import __version__
 from kbench.benchmarks.packing import PackedRows, pack, pretrain_examples
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.results import LAB_BASE
 from kbench.benchmarks.train import Progress, fit
 from kbench.errors import ModelError
 from kbench.ids import json_digest
@@ -25,7 +27,7 @@ from kbench.schema import DOCUMENT_STYLES, SPLITS
 from kbench.store import Release, write_json
 from kbench.studies.tokenizer import word_tokenizer, words_of
 
-ABOUT = "kbench_base.json"
+ABOUT = LAB_BASE
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def lab_base(
             f"the release {release.path} has no pretrain split, which the lab builds its base from: "
             f"generate it from a spec with [sizes] background > 0, such as `--spec lab`"
         )
-    name = json_digest([release.digest, asdict(recipe), torch.__version__, version("transformers")])[:16]
+    packages = [__version__, torch.__version__, version("transformers"), version("tokenizers")]
+    name = json_digest([release.digest, asdict(recipe), *packages])[:16]
     path = cache / name
     if (path / ABOUT).is_file():
         return Base(path, json.loads((path / ABOUT).read_text(encoding="utf-8")), built=False)

@@ -25,13 +25,16 @@ STAGES = {
 }
 
 
-def write_report(path: Path, findings: Findings, cells: dict[int, dict[str, Any]], release: Path) -> Path:
+def write_report(
+    path: Path, findings: Findings, cells: dict[int, dict[str, Any]], release: Path, reused: tuple[int, ...] = ()
+) -> Path:
     """Write the page and return its path."""
     jinja = Environment(loader=PackageLoader("kbench", "templates"), undefined=StrictUndefined, autoescape=True)
     page = jinja.get_template("demo.html.j2").render(
         version=__version__,
         findings=findings,
         gate=GATE,
+        reused=reused,
         exploring=any(seed in EXPLORATION for seed in findings.seeds),
         arms=ARMS,
         levels_svg=levels_figure(findings.levels) if findings.levels else "",
