@@ -217,6 +217,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("CI"):
             pytest.fail("no Chromium, and on CI no browser test may be skipped")
+        # A developer without a browser may run the rest; .ci/run installs one, and CI fails above.
         pytest.skip("no Chromium is installed: apt-get install chromium")
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

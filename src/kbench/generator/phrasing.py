@@ -15,7 +15,6 @@ class Use:
     """A phrasing, the positions (in the column of subjects) that are written in it, and the repeat of each."""
 
     phrasing: Phrasing
-    order: int
     rows: Ints
     repeat: Ints
 
@@ -41,7 +40,7 @@ def uses(world: World, section: Section, phrasings: tuple[Phrasing, ...], kind: 
         rank = (order - start) % n
         rows = np.flatnonzero(rank < most)
         repeat = times[rows] // most[rows] + (rank[rows] < times[rows] % most[rows])
-        found.append(Use(phrasing, order, rows, repeat))
+        found.append(Use(phrasing, rows, repeat))
     return found
 
 
