@@ -8,14 +8,26 @@ Role = Literal["new", "control", "background", "known"]
 Split = Literal["pretrain", "train", "validation", "test", "control"]
 Kind = Literal["encyclopedia", "news", "blog", "corporate", "social"]
 ValueType = Literal["categorical", "numeric", "date", "entity", "tone"]
-Style = Literal["qa", "article", "statement", "numeric", "multihop", "cloze"]
-Probe = Literal["", "recall", "paraphrase", "cross_style", "multihop", "known", "control"]
+Style = Literal["qa", "dialogue", "article", "statement", "cloze", "numeric", "multihop", "reverse", "choice", "tone"]
+Probe = Literal[
+    "",
+    "recall",
+    "paraphrase",
+    "cross_style",
+    "reverse",
+    "multihop",
+    "compare",
+    "aggregate",
+    "choice",
+    "known",
+    "control",
+]
 Status = Literal["scored", "unscored", "error"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 SPLITS: tuple[Split, ...] = get_args(Split)
 STYLES: tuple[Style, ...] = get_args(Style)
-DOCUMENT_STYLES: frozenset[str] = frozenset({"article", "statement"})
+DOCUMENT_STYLES: frozenset[str] = frozenset({"dialogue", "article", "statement"})
 QUESTION_STYLES: frozenset[str] = frozenset(STYLES) - DOCUMENT_STYLES
 
 _TEXT, _TEXTS = pa.string(), pa.list_(pa.field("element", pa.string()))
@@ -44,7 +56,10 @@ QUESTION_SCHEMA = pa.schema(
         pa.field("hop_ids", _TEXTS),
     ]
 )
+CHOICE_SCHEMA = pa.schema([*QUESTION_SCHEMA, pa.field("choices", _TEXTS), pa.field("label", pa.int8())])
 DOCUMENT_SCHEMA = pa.schema([*_ROW, pa.field("text", _TEXT), pa.field("kind", _TEXT)])
+_TURN = pa.struct([pa.field("role", _TEXT), pa.field("content", _TEXT)])
+DIALOGUE_SCHEMA = pa.schema([*DOCUMENT_SCHEMA, pa.field("turns", pa.list_(pa.field("element", _TURN)))])
 FACT_SCHEMA = pa.schema(
     [
         pa.field("fact_id", _TEXT),
@@ -102,4 +117,5 @@ def schema_of(config: str) -> pa.Schema:
         return FACT_SCHEMA
     if config == "entities":
         return ENTITY_SCHEMA
-    return DOCUMENT_SCHEMA if config in DOCUMENT_STYLES else QUESTION_SCHEMA
+    special = {"dialogue": DIALOGUE_SCHEMA, "choice": CHOICE_SCHEMA}
+    return special.get(config, DOCUMENT_SCHEMA if config in DOCUMENT_STYLES else QUESTION_SCHEMA)

@@ -73,6 +73,10 @@ def _update(state: hashlib.blake2b, array: pa.Array) -> None:
     if pa.types.is_list(array.type):
         _update(state, array.value_lengths().fill_null(0))
         _update(state, array.flatten())
+    elif pa.types.is_struct(array.type):
+        for field, part in zip(array.type, array.flatten(), strict=True):
+            state.update(f"{field.name}\x1f{field.type}\x1e".encode())
+            _update(state, part)
     elif pa.types.is_string(array.type):
         filled = array.fill_null("")
         _update(state, pa.compute.binary_length(filled))

@@ -9,6 +9,7 @@ from kbench.cli.demo import demo
 from kbench.cli.evaluate import evaluate
 from kbench.cli.generate import generate
 from kbench.cli.preview import preview
+from kbench.cli.templates import templates
 from kbench.cli.train import train
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app.command()(generate)
 app.command()(preview)
 app.command()(train)
 app.command("eval")(evaluate)
+app.add_typer(templates, name="templates")
 
 
 def _version(asked: bool) -> None:

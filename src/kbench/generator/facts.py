@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from kbench.generator.hashing import Ints
 from kbench.generator.questions import in_order
-from kbench.generator.sections import exposures
+from kbench.generator.sections import stated
 from kbench.generator.spec import role_of
 from kbench.generator.world import World
 from kbench.ids import fact_id
@@ -16,7 +16,7 @@ def fact_rows(world: World, blocks: Ints) -> pa.Table:
     """One row a fact, for blocks of one role."""
     role, tables, order = role_of(int(blocks[0])), [], []
     for place, (name, relation) in enumerate(world.spec.relations.items()):
-        index = world.members(relation.subject, blocks)
+        index = world.subjects(name, blocks)
         ids, values = world.ids(relation.subject, index), world.values(name, index)
         n = len(ids)
         objects = world.ids(relation.object, values.object) if relation.object else [""] * n
@@ -28,9 +28,9 @@ def fact_rows(world: World, blocks: Ints) -> pa.Table:
             "value_type": [relation.value_type] * n,
             "value": values.text,
             "number": values.number,
-            "unit": [relation.unit] * n,
+            "unit": [world.source_of(name).unit] * n,
             "object_id": objects,
-            "exposures": exposures(world, role, relation.subject, index).astype(np.int32),
+            "exposures": stated(world, role, name, index).astype(np.int32),
             "role": [role] * n,
         }
         tables.append(pa.table(columns, schema=FACT_SCHEMA))

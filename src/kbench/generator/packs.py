@@ -1,13 +1,14 @@
 """Template packs: folders of `<style>/<relation>.j2`, each file holding that relation's phrasings.
 
-A phrasing is opened by a line `{# train t03 #}` (role, id); a document template also names its kind:
-`{# train d01 news #}`. Templates run in Jinja's sandbox, with undefined names as errors and no clock or chance.
+A phrasing is opened by a line `{# train t03 #}` (role, id), some by a kind too: `{# train d01 news #}`. Questions of
+`choice` are those of `qa` with options below, unless the pack has a folder `choice`. Templates run in Jinja's sandbox,
+with undefined names as errors and no clock or chance.
 """
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -19,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kbench.errors import TemplateError
 from kbench.ids import digest_of
-from kbench.schema import DOCUMENT_STYLES, STYLES, Kind
+from kbench.schema import STYLES, Kind
 
 PhrasingRole = Literal["train", "validation", "test"]
 # Any comment alone on its line is meant as a header, so that a misspelt one is an error and not part of a text.
@@ -32,6 +33,17 @@ _VOWEL_SOUND = re.compile(
 )
 _PACK_KEYS = ("name", "version", "language", "description", "licence")
 _LONGEST = 64 * 1024
+
+FOLDERS = (*STYLES, "voice")
+"""What a pack may hold: one folder a style, and `voice`, one file for each value of a tone relation."""
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "article": get_args(Kind),
+    "statement": ("reversal",),
+    "numeric": ("digits", "words", "rounded", "year", "iso"),
+    "multihop": ("more", "less"),
+}
+"""The kinds that a header of a folder may name after its id; an article must name one."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,16 @@ class Pack:
 
     def of(self, style: str, relation: str, role: PhrasingRole) -> tuple[Phrasing, ...]:
         """The phrasings of a style and relation in one role, in file order."""
-        return tuple(p for p in self.phrasings.get((style, relation), ()) if p.role == role)
+        return self._by_role.get((style, relation, role), ())
+
+    @cached_property
+    def _by_role(self) -> Mapping[tuple[str, str, str], tuple[Phrasing, ...]]:
+        found: dict[tuple[str, str, str], tuple[Phrasing, ...]] = {}
+        for (style, relation), group in self.phrasings.items():
+            for phrasing in group:
+                key = (style, relation, phrasing.role)
+                found[key] = (*found.get(key, ()), phrasing)
+        return found
 
     @cached_property
     def by_id(self) -> Mapping[str, Phrasing]:
@@ -116,8 +137,8 @@ def load_pack(folder: str | Path | None = None) -> Pack:
     jinja, digests = environment(), [str(about)]
     phrasings: dict[tuple[str, str], tuple[Phrasing, ...]] = {}
     for style in sorted(child.name for child in root.iterdir() if child.is_dir() and child.name[0] != "."):
-        if style not in STYLES:
-            raise TemplateError(f"{shown}: unknown style folder {style!r}: have {', '.join(STYLES)}")
+        if style not in FOLDERS:
+            raise TemplateError(f"{shown}: unknown style folder {style!r}: have {', '.join(FOLDERS)}")
         for source in sorted(root.joinpath(style).iterdir(), key=lambda child: child.name):
             if not source.name.endswith(".j2"):
                 raise TemplateError(f"{shown}: {style}/{source.name} is no template: expected {style}/<relation>.j2")
@@ -125,6 +146,9 @@ def load_pack(folder: str | Path | None = None) -> Pack:
             relation = source.name.removesuffix(".j2")
             phrasings[style, relation] = tuple(_parse(jinja, style, relation, text))
             digests += [style, relation, text]
+    for (style, relation), group in list(phrasings.items()):
+        if style == "qa" and ("choice", relation) not in phrasings:
+            phrasings["choice", relation] = tuple(replace(p, style="choice") for p in group)
     return Pack(about["name"], about["version"], digest_of(*digests), phrasings)
 
 
@@ -170,18 +194,19 @@ def _parse(jinja: ImmutableSandboxedEnvironment, style: str, relation: str, text
 
 def _header(words: list[str], style: str, where: str) -> tuple[PhrasingRole, str, str]:
     example = "{# train d01 news #}" if style == "article" else "{# train t01 #}"
+    kinds = KINDS.get(style, ())
     if style == "article" and len(words) == 2:
         raise TemplateError(f"{where}: a document template names its kind: {example}")
-    if len(words) != (3 if style == "article" else 2):
+    if len(words) not in ((2, 3) if kinds else (2,)):
         raise TemplateError(f"{where}: expected a header such as {example}")
-    role, name, kind = words[0], words[1], words[2] if style == "article" else ""
+    role, name, kind = words[0], words[1], words[2] if len(words) == 3 else ""
     if role not in get_args(PhrasingRole):
         raise TemplateError(f"{where}: unknown role {role!r}: have {', '.join(get_args(PhrasingRole))}")
     if not _ID.fullmatch(name):
         raise TemplateError(f"{where}: the id {name!r} may hold letters, digits, - and _ only")
-    if style == "article" and kind not in get_args(Kind):
-        raise TemplateError(f"{where}: unknown kind {kind!r}: have {', '.join(get_args(Kind))}")
-    return cast(PhrasingRole, role), name, kind or (style if style in DOCUMENT_STYLES else "")
+    if kind and kind not in kinds:
+        raise TemplateError(f"{where}: unknown kind {kind!r}: have {', '.join(kinds)}")
+    return cast(PhrasingRole, role), name, kind
 
 
 def _read(source: Traversable, shown: str) -> str:

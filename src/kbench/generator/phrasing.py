@@ -6,8 +6,9 @@ import numpy as np
 
 from kbench.generator.hashing import Ints, below, stream_key
 from kbench.generator.packs import Phrasing, PhrasingRole
-from kbench.generator.sections import Section, exposures
+from kbench.generator.sections import Section, asked_times, stated
 from kbench.generator.world import World
+from kbench.schema import DOCUMENT_STYLES
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,17 @@ def first_phrasing(world: World, style: str, name: str, role: PhrasingRole, inde
     return below(stream_key(world.seed, "phrasing", style, name, role), index, n)
 
 
-def uses(world: World, section: Section, phrasings: tuple[Phrasing, ...], kind: str, index: Ints) -> list[Use]:
+def uses(
+    world: World, section: Section, name: str, phrasings: tuple[Phrasing, ...], index: Ints, times: Ints
+) -> list[Use]:
     """How a column of subjects is spread over the phrasings of one style and relation.
 
-    In training text each fact takes `paraphrases` phrasings, whose repeats sum to its exposures; in validation, test
-    and control it takes as many as the spec says, once each.
+    In training text each fact takes `paraphrases` phrasings, whose repeats sum to `times`; in validation, test and
+    control it takes as many as the spec says, once each.
     """
     n = len(phrasings)
-    style, name = phrasings[0].style, phrasings[0].relation
-    start = first_phrasing(world, style, name, section.phrasing, index, n)
-    times = _times(world, section, kind, index, n)
-    most = np.minimum(min(n, _distinct(world, section)), times)
+    start = first_phrasing(world, phrasings[0].style, name, section.phrasing, index, n)
+    most = np.minimum(min(n, distinct(world, section)), times)
     found = []
     for order, phrasing in enumerate(phrasings):
         rank = (order - start) % n
@@ -44,12 +45,16 @@ def uses(world: World, section: Section, phrasings: tuple[Phrasing, ...], kind: 
     return found
 
 
-def _distinct(world: World, section: Section) -> int:
+def distinct(world: World, section: Section) -> int:
+    """How many phrasings a fact takes at most."""
     exposure = world.spec.exposure
     return {"train": exposure.paraphrases, "validation": exposure.validation, "test": exposure.test}[section.phrasing]
 
 
-def _times(world: World, section: Section, kind: str, index: Ints, n: int) -> Ints:
-    if section.phrasing == "train":
-        return exposures(world, section.role, kind, index)
-    return np.full(index.size, min(n, _distinct(world, section)), dtype=np.int64)
+def times_of(world: World, section: Section, style: str, name: str, index: Ints, n: int) -> Ints:
+    """How often each fact of a section is to be said in one style that has n phrasings of it."""
+    if section.phrasing != "train":
+        return np.full(index.size, min(n, distinct(world, section)), dtype=np.int64)
+    if section.role == "known" and style not in DOCUMENT_STYLES:
+        return asked_times(world, name, index)
+    return stated(world, section.role, name, index)

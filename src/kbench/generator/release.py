@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from kbench import __version__
 from kbench.errors import OutputError
 from kbench.generator.card import release_card, release_eval
@@ -218,7 +216,7 @@ def _manifest(described: dict[str, Any], world: World, files: list[WrittenFile])
     for key in dict.fromkeys(f"{f.config}/{f.split}" for f in files):
         mine = [f for f in files if f"{f.config}/{f.split}" == key]
         splits[key] = {"rows": sum(f.rows for f in mine), "content": split_digest(f.content for f in mine)}
-    entities = {role: int(np.size(world.blocks(role))) * world.spec.block_size for role in ROLES}
+    entities = {role: world.count(role) for role in ROLES}
     return {
         "format": FORMAT,
         "world": world.tag,

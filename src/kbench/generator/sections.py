@@ -4,15 +4,24 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kbench.generator.hashing import Ints, below, stream_key
 from kbench.generator.packs import PhrasingRole
-from kbench.generator.world import World
+from kbench.generator.world import Mask, World
 from kbench.schema import DOCUMENT_STYLES, Probe, Role, Split
 
-REASONING_STYLES = frozenset({"multihop"})
-"""Styles whose subjects in `train` and in `validation` and `test` are disjoint."""
+_PROBES: dict[str, Probe] = {
+    "cloze": "cross_style",
+    "multihop": "multihop",
+    "reverse": "reverse",
+    "choice": "choice",
+    "compare": "compare",
+    "difference": "compare",
+    "count": "aggregate",
+    "list": "aggregate",
+    "most": "aggregate",
+    "both": "aggregate",
+}
 
 
 @dataclass(frozen=True)
@@ -39,40 +48,77 @@ def sections(world: World, style: str, split: Split) -> list[Section]:
         return _filled([Section("control", world.blocks("control"), "test", "control")])
     if split == "validation" and not world.spec.exposure.validation:
         return []
-    held_out = _test_probe(style)
-    asked = [Section(role, world.blocks(role), split, held_out) for role in ("new", "known")]
+    asked = [Section(role, world.blocks(role), split, "paraphrase") for role in ("new", "known")]
     return _filled([*asked, Section("background", background_blocks(world, asked=False), split, "known")])
+
+
+def probe_of(section: Section, style: str, name: str) -> Probe:
+    """What a question of a section tests: its kind of reasoning or its style says it, where the section does not."""
+    if section.probe != "paraphrase":
+        return section.probe
+    return _PROBES.get(name.split(".")[0], _PROBES.get(style, "paraphrase"))
 
 
 def background_blocks(world: World, *, asked: bool) -> Ints:
     """The background blocks whose questions are pretrained, or those that are held out for the probe `known`."""
     blocks = world.blocks("background")
-    share = Fraction(str(world.spec.background.questions))
-    order = np.arange(blocks.size)
-    asks = np.asarray([(int(k) + 1) * share // 1 > int(k) * share // 1 for k in order], dtype=bool)
-    chosen: Ints = blocks[asks] if asked else blocks[~asks]
+    chosen: Ints = blocks[_is_asked(world, np.arange(blocks.size)) == asked]
     return chosen
 
 
-def is_taught(world: World, style: str, path: str, index: Ints) -> NDArray[np.bool_]:
-    """Which subjects of a reasoning style are trained on; the others are tested, on every path that starts at them."""
-    kind = world.spec.start_of(path)
-    chains = [".".join(chain) for chain in world.spec.paths.chains]
-    first = next(chain for chain in chains if world.spec.start_of(chain) == kind)
-    taught: NDArray[np.bool_] = below(stream_key(world.seed, "taught", style, first), index, 2) == 0
+def _is_asked(world: World, ordinal: Ints) -> Mask:
+    share = Fraction(str(world.spec.background.questions))
+    return np.asarray([(int(k) + 1) * share // 1 > int(k) * share // 1 for k in ordinal], dtype=bool)
+
+
+def hop_phrasing(world: World, section: Section, block: Ints) -> list[PhrasingRole]:
+    """In which phrasings the one-hop question about an entity of each block is asked, seen from a section.
+
+    A fact of the section's own blocks is asked as the section is; one of the background as that block is.
+    """
+    asked = _is_asked(world, block // 4)
+    held_out: PhrasingRole = "test" if section.phrasing == "train" else section.phrasing
+    own = np.isin(block, section.blocks)
+    return [
+        section.phrasing if mine else "train" if known else held_out for mine, known in zip(own, asked, strict=True)
+    ]
+
+
+def is_taught(world: World, kind: str, index: Ints) -> Mask:
+    """Which entities are subjects of reasoning questions in training; the others are those of the tests."""
+    taught: Mask = below(stream_key(world.seed, "taught", kind), index, 2) == 0
     return taught
 
 
-def exposures(world: World, role: Role, kind: str, index: Ints) -> Ints:
-    """How many times each fact of an entity is stated in the training text of one style."""
-    spec = world.spec
+def stated(world: World, role: Role, name: str, index: Ints) -> Ints:
+    """How many times each fact is stated in the training text of one style: documents, and questions of new facts."""
+    background = world.spec.background
     if role == "control":
         return np.zeros(index.size, dtype=np.int64)
     if role == "new":
-        return np.full(index.size, spec.exposure.exposures, dtype=np.int64)
-    if spec.background.popularity == "flat":
-        return np.full(index.size, spec.background.exposures, dtype=np.int64)
-    return np.minimum(world.popularity(kind, index), spec.background.exposures)
+        return asked_times(world, name, index)
+    kind = world.spec.start_of(name)
+    if background.tiers:
+        return _tier(world, name, kind, index, background.tiers, background.exposures)
+    if background.popularity == "flat":
+        return np.full(index.size, background.exposures, dtype=np.int64)
+    return np.minimum(world.popularity(kind, index), background.exposures)
+
+
+def asked_times(world: World, name: str, index: Ints) -> Ints:
+    """How many times each fact of `new` and `known` entities is asked in training."""
+    exposure, kind = world.spec.exposure, world.spec.start_of(name)
+    if exposure.tiers:
+        return _tier(world, name, kind, index, exposure.tiers, exposure.exposures)
+    if exposure.popularity == "zipf":
+        return np.minimum(world.popularity(kind, index), exposure.exposures)
+    return np.full(index.size, exposure.exposures, dtype=np.int64)
+
+
+def _tier(world: World, name: str, kind: str, index: Ints, tiers: tuple[int, ...], others: int) -> Ints:
+    if not world.spec.relations[name.split(".")[0]].tiered:
+        return np.full(index.size, others, dtype=np.int64)
+    return np.asarray(tiers, dtype=np.int64)[world.rank("tier", kind, index, len(tiers))]
 
 
 def _pretrain(world: World, style: str) -> list[Section]:
@@ -83,12 +129,6 @@ def _pretrain(world: World, style: str) -> list[Section]:
         return _filled([Section("background", background_blocks(world, asked=True), "train", "known")])
     # The questions of `known` entities are in `train`, where the arms of a study choose among them.
     return _filled([Section(role, world.blocks(role), "train", "") for role in ("background", "known")])
-
-
-def _test_probe(style: str) -> Probe:
-    if style == "cloze":
-        return "cross_style"
-    return "multihop" if style in REASONING_STYLES else "paraphrase"
 
 
 def _filled(found: list[Section]) -> list[Section]:

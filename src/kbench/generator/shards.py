@@ -7,18 +7,32 @@ from typing import get_args
 import pyarrow as pa
 
 from kbench.errors import SpecError, TemplateError
-from kbench.generator.documents import article_rows, frames_of, statement_rows
+from kbench.generator.coherence import OPERATORS
+from kbench.generator.documents import document_rows, frames_of
 from kbench.generator.facts import entity_rows, fact_rows
 from kbench.generator.packs import Pack, PhrasingRole
-from kbench.generator.questions import question_names, question_rows
+from kbench.generator.pools import load_pool
+from kbench.generator.questions import builds_on_qa, question_names, question_rows
 from kbench.generator.sections import Section, sections
 from kbench.generator.spec import WorldSpec
+from kbench.generator.statements import statement_rows
 from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES, ROLES, SPLITS, STYLES, Split, schema_of
 
 _ROWS_A_SHARD = 250_000
 _ARTICLE_WEIGHT = 4
-"""An article counts for so many rows, so that a shard of articles stays near 64 MB of text."""
+"""A text of several facts counts for so many rows, so that a shard of them stays near 64 MB of text."""
+
+_SOURCES = {"dialogue": ("qa", "statement"), "article": ("statement",)}
+"""The folders whose phrasings a style is made of, where they are not its own."""
+
+_LACKS = {
+    "multihop": "[paths] chains, compares, counts, lists, extremes or intersections",
+    "numeric": "numeric or date relations",
+    "reverse": "[paths] reverse",
+    "choice": "relation with two values to choose among",
+    "tone": "tone relations",
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,7 @@ class Unit:
 
 
 def styles_for(asked: list[str], spec: WorldSpec) -> tuple[str, ...]:
-    """The styles to write, in the order of the vocabulary; multi-hop questions bring the `qa` rows they build on.
+    """The styles to write, in the order of the vocabulary; reasoning questions bring the `qa` rows they build on.
 
     `all` leaves out what the spec has nothing for. Raises SpecError where such a style is asked for by name.
     """
@@ -47,10 +61,9 @@ def styles_for(asked: list[str], spec: WorldSpec) -> tuple[str, ...]:
         if style != "all" and style not in STYLES:
             raise SpecError(f"unknown style {style!r}: have {', '.join(STYLES)}, all")
         if style != "all" and style not in able:
-            lacks = "[paths] chains" if style == "multihop" else "numeric or date relations"
-            raise SpecError(f"the spec {spec.name!r} has no {lacks}, so there is nothing to write as {style}")
+            raise SpecError(f"the spec {spec.name!r} has no {_LACKS[style]}, so there is nothing to write as {style}")
     wanted = set(able) if "all" in asked else set(asked)
-    if "multihop" in wanted:
+    if any(builds_on_qa(World(spec, ""), style) for style in wanted):
         wanted.add("qa")
     return tuple(style for style in able if style in wanted)
 
@@ -60,19 +73,27 @@ def check_pack(spec: WorldSpec, pack: Pack, styles: tuple[str, ...]) -> None:
     world = World(spec, "")
     for style in styles:
         names = list(spec.relations) if style in DOCUMENT_STYLES else question_names(world, style)
-        source = "statement" if style in DOCUMENT_STYLES else style
-        for name in names:
-            for role in get_args(PhrasingRole)[: 1 if style in DOCUMENT_STYLES else None]:
-                if not pack.of(source, name, role):
-                    raise TemplateError(
-                        f"the spec's {name!r} has no {role} phrasing in {source}/{name}.j2 of the pack {pack.name!r}: "
-                        f"add one and give the pack with --templates"
-                    )
-        for kind in spec.types if style == "article" else ():
-            if spec.relations_of(kind) and not frames_of(world, pack, kind):
-                raise TemplateError(
-                    f"the pack {pack.name!r} has no {' or '.join(spec.articles)} document in article/{kind}.j2: add one"
-                )
+        for source in _SOURCES.get(style, (style,)):
+            roles = get_args(PhrasingRole)[: 1 if style in DOCUMENT_STYLES else None]
+            for name in names:
+                _need(spec, pack, source, name, roles)
+        for kind in spec.types if style in ("article", "dialogue") else ():
+            if spec.relations_of(kind) and not frames_of(world, pack, style, kind):
+                kinds = f"{' or '.join(spec.articles)} document" if style == "article" else "dialogue"
+                raise TemplateError(f"the pack {pack.name!r} has no {kinds} in {style}/{kind}.j2: add one")
+        for name in names if style == "tone" else ():
+            for tone in sorted({value for pool in spec.relations[name].pools for value in load_pool(pool)}):
+                _need(spec, pack, "voice", tone, get_args(PhrasingRole))
+
+
+def _need(spec: WorldSpec, pack: Pack, folder: str, name: str, roles: tuple[PhrasingRole, ...]) -> None:
+    file = spec.template_of(name)
+    for role in roles:
+        if not [p for p in pack.of(folder, file, role) if p.kind != "reversal"]:
+            raise TemplateError(
+                f"the spec's {name!r} has no {role} phrasing in {folder}/{file}.j2 of the pack {pack.name!r}: "
+                f"add one and give the pack with --templates"
+            )
 
 
 def plan_units(world: World, pack: Pack, styles: tuple[str, ...]) -> list[Unit]:
@@ -89,10 +110,18 @@ def plan_units(world: World, pack: Pack, styles: tuple[str, ...]) -> list[Unit]:
 
 
 def _rows_a_block(world: World, pack: Pack, style: str) -> int:
-    if style == "article":
-        return world.spec.block_size * world.spec.exposure.paraphrases * _ARTICLE_WEIGHT
-    names = list(world.spec.relations) if style == "statement" else question_names(world, style)
-    return sum(world.spec.types[world.spec.start_of(n)].block * len(pack.of(style, n, "train")) for n in names)
+    """About how many rows the densest split of a style has in a block."""
+    spec = world.spec
+    if style in ("article", "dialogue"):
+        return spec.block_size * spec.exposure.paraphrases * _ARTICLE_WEIGHT
+    names = list(spec.relations) if style == "statement" else question_names(world, style)
+    rows = 0
+    for name in names:
+        operator, *rest = name.split(".")
+        kind = spec.start_of(rest[0] if operator in OPERATORS else name)
+        phrasings = len(pack.of(style, spec.template_of(name), "train"))
+        rows += spec.types[kind].block * min(phrasings, spec.exposure.paraphrases)
+    return rows
 
 
 def _shards(config: str, split: Split, found: list[Section], rows_a_block: int) -> list[Unit]:
@@ -119,8 +148,8 @@ def unit_table(world: World, pack: Pack, unit: Unit) -> pa.Table:
             tables.append(fact_rows(world, section.blocks))
         elif unit.config == "entities":
             tables.append(entity_rows(world, section.blocks))
-        elif unit.config == "article":
-            tables.append(article_rows(world, pack, section))
+        elif unit.config in ("article", "dialogue"):
+            tables.append(document_rows(world, pack, unit.config, section))
         elif unit.config == "statement":
             tables.append(statement_rows(world, pack, section))
         else:

@@ -1,146 +1,61 @@
 """A world spec: the TOML file that says what a world holds, checked when it is read."""
 
-import datetime
 import tomllib
 from fractions import Fraction
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from kbench.errors import SpecError
-from kbench.generator.names import NameForm, load_forms
-from kbench.generator.pools import load_pool
+from kbench.generator.coherence import check_chain, check_paths, check_relations, check_types
+from kbench.generator.dosage import Background, Exposure, Sizes
+from kbench.generator.names import form_of
+from kbench.generator.pools import load_pool, topics_of
+from kbench.generator.relations import Part, Relation, Whole, Word
 from kbench.ids import digest_of, json_digest
-from kbench.schema import ROLES, Kind, Role, ValueType
-
-PretrainStyle = Literal["article", "statement", "qa", "numeric", "multihop"]
-MOST_ENTITIES = 10**9
-MOST_NUMBER = 2**31
-MOST_DRAWN = 2**32
+from kbench.schema import ROLES, Kind, Role
 
 
-Whole = Annotated[int, Field(strict=True)]
-Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-"""The name of a type or relation: it stands in ids, where `/` and `.` have a meaning, and in file names."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Sizes(_Part):
-    """How many entities of each role; every number is rounded up to whole blocks."""
-
-    entities: Whole = Field(1000, ge=1, le=MOST_ENTITIES)
-    control: float = Field(0.25, ge=0, le=4)
-    background: Whole = Field(0, ge=0, le=MOST_ENTITIES)
-    known: Whole = Field(0, ge=0, le=MOST_ENTITIES)
-
-
-class Exposure(_Part):
-    """How often a new fact is written and asked."""
-
-    paraphrases: Whole = Field(8, ge=1, le=64)
-    exposures: Whole = Field(8, ge=1, le=100_000)
-    validation: Whole = Field(1, ge=0, le=64)
-    test: Whole = Field(2, ge=1, le=64)
-
-
-class Background(_Part):
-    """How the known world is written in the pretrain split."""
-
-    questions: float = Field(0.5, ge=0, le=1)
-    exposures: Whole = Field(16, ge=1, le=100_000)
-    popularity: Literal["zipf", "flat"] = "zipf"
-    styles: tuple[PretrainStyle, ...] = ("article", "statement", "qa", "numeric", "multihop")
-
-
-class EntityType(_Part):
+class EntityType(Part):
     """A type of entity: its name form, what a sentence calls it, and how many stand in a block."""
 
-    names: str
-    pronouns: Literal["it", "he_or_she"] = "it"
-    block: Whole = Field(ge=1, le=1024)
+    names: str = Field(description="A name form, or `natural` (real first and last names, see `locale`) or `opaque`.")
+    locale: str = Field("", description="For natural names: a locale of Faker, such as en_GB. Default en_US.")
+    pronouns: Literal["it", "he_or_she", "name"] = Field("it", description="`name`: the full name every time.")
+    article: Literal["", "the"] = Field("", description="What stands before the name in a sentence.")
+    block: Whole = Field(ge=1, le=1024, description="How many stand in each block.")
+    elders: Whole = Field(0, ge=0, le=1024, description="How many of a block are the parents of the others.")
+    single: bool = Field(False, description="One for the world, and one control: the persona.")
 
 
-class Relation(_Part):
-    """A relation: whose it is and where its values come from."""
+class Paths(Part):
+    """Reasoning questions: what is asked beyond a fact itself."""
 
-    subject: str
-    value_type: ValueType
-    pools: tuple[str, ...] = ()
-    size: Whole | None = Field(None, ge=2)
-    least: Whole = 0
-    most: Whole = 0
-    step: Whole = Field(1, ge=1)
-    unit: str = ""
-    first: datetime.date | None = None
-    last: datetime.date | None = None
-    object: str = ""
-    heads: Literal["equal", "zipf"] = "equal"
-    draw: Literal["balanced", "uniform"] | None = None
-
-    @model_validator(mode="after")
-    def _values_exist(self) -> "Relation":
-        if self.value_type in ("categorical", "tone"):
-            available = self._pool_size()
-            if self.choices > MOST_DRAWN:
-                raise ValueError(f"{self.choices:,} values are more than can be drawn: at most {MOST_DRAWN:,}")
-            if (self.size or available) > available:
-                raise ValueError(f"size {self.size} is more than the {available} values of {' × '.join(self.pools)}")
-        elif self.pools:
-            raise ValueError(f"pools are for categorical and tone relations, and this one is {self.value_type}")
-        elif self.value_type == "numeric" and self.most <= self.least:
-            raise ValueError(f"least {self.least} must lie below most {self.most}")
-        elif self.value_type == "numeric" and max(abs(self.least), abs(self.most)) >= MOST_NUMBER:
-            raise ValueError(f"numbers must lie within {MOST_NUMBER:,}: got {self.least} to {self.most}")
-        elif self.value_type == "date" and (not self.first or not self.last or self.last <= self.first):
-            raise ValueError(f"first {self.first} must lie before last {self.last}")
-        if self.object and self.value_type != "entity":
-            raise ValueError(f"object is for entity relations, and this one is {self.value_type}")
-        return self
-
-    def _pool_size(self) -> int:
-        if not self.pools:
-            raise ValueError("a categorical or tone relation needs pools")
-        size = 1
-        for pool in self.pools:
-            try:
-                size *= len(load_pool(pool))
-            except SpecError as error:
-                raise ValueError(str(error)) from None
-        return size
-
-    @property
-    def is_balanced(self) -> bool:
-        """Whether every run of k subjects holds each of the k values once (the default for pools)."""
-        return (self.draw or ("balanced" if self.pools else "uniform")) == "balanced"
-
-    @cached_property
-    def choices(self) -> int:
-        """How many values the relation can take; 0 where they are entities of the block."""
-        if self.pools:
-            return self.size or self._pool_size()
-        if self.value_type == "date" and self.first and self.last:
-            return (self.last - self.first).days + 1
-        return (self.most - self.least) // self.step + 1 if self.value_type == "numeric" else 0
+    chains: tuple[tuple[str, ...], ...] = Field((), description="Relations, each starting where the one before ends.")
+    compares: tuple[str, ...] = Field((), description="Number or date relations: which of two has more.")
+    differences: tuple[str, ...] = Field((), description="Number relations: by how much two differ.")
+    counts: tuple[str, ...] = Field((), description="Entity relations: how many subjects an object has.")
+    lists: tuple[str, ...] = Field((), description="Entity relations: which subjects an object has, all of them.")
+    extremes: tuple[tuple[str, str], ...] = Field(
+        (), description="An entity relation and a number relation: which of an object's subjects has most."
+    )
+    intersections: tuple[tuple[str, str], ...] = Field(
+        (), description="Two entity relations of one type: who has both of two objects."
+    )
+    reverse: tuple[str, ...] = Field((), description="Entity relations asked from the object to the subject.")
+    most_listed: Whole = Field(16, ge=2, le=16, description="The largest set that is listed.")
+    most_counted: Whole = Field(64, ge=2, le=64, description="The largest set that is counted.")
 
 
-class Paths(_Part):
-    """Multi-hop questions: chains of relations, each starting where the one before it ends."""
-
-    chains: tuple[tuple[str, ...], ...] = ()
-
-
-class WorldSpec(_Part):
+class WorldSpec(Part):
     """Everything that, with a seed, fixes a world and the rows written of it."""
 
     name: str
     description: str = ""
-    articles: tuple[Kind, ...] = ("encyclopedia",)
+    articles: tuple[Kind, ...] = Field(("encyclopedia",), min_length=1)
     sizes: Sizes = Sizes()
     exposure: Exposure = Exposure()
     background: Background = Background()
@@ -148,52 +63,33 @@ class WorldSpec(_Part):
     relations: dict[Word, Relation] = Field(min_length=1)
     paths: Paths = Paths()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _families_unfold(cls, raw: Any) -> Any:
+        """A relation with `topics` becomes one relation a topic, `<family>_<topic>`."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("relations"), dict):
+            return raw
+        unfolded: dict[str, Any] = {}
+        for name, relation in raw["relations"].items():
+            if isinstance(relation, dict) and relation.get("topics") is not None:
+                unfolded |= _unfold(name, relation)
+            else:
+                unfolded[name] = relation
+        return {**raw, "relations": unfolded}
+
     @model_validator(mode="after")
-    def _names_resolve(self) -> "WorldSpec":
-        forms = load_forms()
-        for name, kind in self.types.items():
-            if kind.names not in forms:
-                raise ValueError(f"types.{name}.names: unknown name form {kind.names!r}: have {', '.join(forms)}")
-        self._check_forms(forms)
-        for name, relation in self.relations.items():
-            ends = [relation.subject] + ([relation.object] if relation.value_type == "entity" else [])
-            for end in ends:
-                if end not in self.types:
-                    raise ValueError(f"relations.{name}: unknown type {end!r}: have {', '.join(self.types)}")
-            if relation.object == relation.subject and self.types[relation.subject].block < 2:
-                raise ValueError(f"relations.{name}: a block has one {relation.subject}, who would be the own object")
+    def _parts_agree(self) -> "WorldSpec":
+        check_types(self)
+        check_relations(self)
         for chain in self.paths.chains:
-            self._check_chain(chain)
+            check_chain(self, chain)
+        check_paths(self)
         return self
-
-    def _check_forms(self, forms: dict[str, NameForm]) -> None:
-        taken: dict[tuple[tuple[str, ...], ...], str] = {}
-        for name, kind in self.types.items():
-            first = forms[kind.names].first_word
-            if first in taken:
-                raise ValueError(
-                    f"types.{name}.names: a name of the form {kind.names!r} could be alike or contain one of "
-                    f"types.{taken[first]}: give one of them another form of {', '.join(forms)}"
-                )
-            taken[first] = name
-
-    def _check_chain(self, chain: tuple[str, ...]) -> None:
-        if not 2 <= len(chain) <= 4:
-            raise ValueError(f"paths.chains: {'.'.join(chain)!r} must have 2 to 4 relations")
-        here = ""
-        for name in chain:
-            if name not in self.relations:
-                raise ValueError(f"paths.chains: unknown relation {name!r}: have {', '.join(self.relations)}")
-            if here and self.relations[name].subject != here:
-                raise ValueError(f"paths.chains: {name!r} is no relation of a {here}, in {'.'.join(chain)!r}")
-            here = self.relations[name].object
-            if not here and name != chain[-1]:
-                raise ValueError(f"paths.chains: {name!r} leads to no entity, in {'.'.join(chain)!r}")
 
     @cached_property
     def block_size(self) -> int:
-        """Entities in a block, all types together."""
-        return sum(kind.block for kind in self.types.values())
+        """Entities in a block, all types together but those that stand once in the world."""
+        return sum(kind.block for kind in self.types.values() if not kind.single)
 
     def blocks(self, role: Role) -> int:
         """How many blocks have a role."""
@@ -203,19 +99,32 @@ class WorldSpec(_Part):
             "background": Fraction(self.sizes.background),
             "known": Fraction(self.sizes.known),
         }[role]
-        return -(-wanted // self.block_size)
+        return -(-wanted // max(1, self.block_size))
 
     def relations_of(self, kind: str) -> dict[str, Relation]:
         """The relations whose subject is a type."""
         return {name: relation for name, relation in self.relations.items() if relation.subject == kind}
 
+    def template_of(self, name: str) -> str:
+        """The name of the template files of a relation or path: that of its family, where it has one."""
+        relation = self.relations.get(name)
+        return relation.family or name if relation else name
+
     def start_of(self, path: str) -> str:
-        """The type of the subject of a relation or a path joined by full stops."""
+        """The type of the subject of a relation, or of a path joined by full stops."""
         return self.relations[path.split(".")[0]].subject
+
+    def end_of(self, path: str) -> Relation:
+        """The last relation of a path."""
+        return self.relations[path.split(".")[-1]]
 
     def with_sizes(self, **sizes: int) -> "WorldSpec":
         """The same spec with other sizes. Raises SpecError where a size is absurd."""
         return spec_from_dict({**self.to_dict(), "sizes": {**self.sizes.model_dump(), **sizes}}, "--entities")
+
+    def with_exposure(self, **exposure: Any) -> "WorldSpec":
+        """The same spec with other exposures. Raises SpecError where one cannot be."""
+        return spec_from_dict({**self.to_dict(), "exposure": {**self.exposure.model_dump(), **exposure}}, "[exposure]")
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain JSON values."""
@@ -226,10 +135,36 @@ class WorldSpec(_Part):
         """The digest of what fixes the world itself: types, relations and pools, but no sizes or exposures."""
         pools = sorted({pool for relation in self.relations.values() for pool in relation.pools})
         values = [json_digest(load_pool(pool)) for pool in pools]
-        forms = [json_digest(load_forms()[kind.names].digits) for kind in self.types.values()]
+        forms = [form_of(name, kind.names, kind.locale).digest for name, kind in self.types.items()]
         # Without defaults, so that a key which a later version adds leaves the worlds of this one as they are.
         parts = self.model_dump(mode="json", include={"types", "relations"}, exclude_defaults=True)
         return digest_of(json_digest(parts), *forms, *values)
+
+
+def _unfold(family: str, relation: dict[str, Any]) -> dict[str, Any]:
+    Relation.model_validate({**relation, "pools": relation.get("pools") or _probe_pools(relation)})
+    pool = relation.get("topic_pool", "")
+    try:
+        topics = topics_of(pool)
+    except SpecError as error:
+        raise ValueError(f"relations.{family}.topic_pool: {error}") from None
+    if relation["topics"] > len(topics):
+        raise ValueError(f"relations.{family}.topics: {relation['topics']} is more than the {len(topics)} of {pool!r}")
+    rest = {key: value for key, value in relation.items() if key not in ("topics", "topic_pool")}
+    found = {}
+    for topic in topics[: relation["topics"]]:
+        pools = {"pools": [f"{pool}.{topic}"]} if pool == "favourite" else {}
+        found[f"{family}_{topic.replace(' ', '_').replace('-', '_')}"] = {
+            **rest,
+            **pools,
+            "family": family,
+            "topic": topic,
+        }
+    return found
+
+
+def _probe_pools(relation: dict[str, Any]) -> list[str]:
+    return ["favourite.colour"] if relation.get("topic_pool") == "favourite" else []
 
 
 def spec_from_dict(raw: dict[str, Any], where: str) -> WorldSpec:

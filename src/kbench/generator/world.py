@@ -3,30 +3,32 @@
 Blocks of the four roles alternate (block b has role b mod 4), so that more of one role changes nothing before it.
 """
 
-import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kbench.errors import SpecError
-from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key, unpermute
-from kbench.generator.names import LANES, NameForm, load_forms
+from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key
+from kbench.generator.kinship import is_mother, parent_of, partner_of, place_of
+from kbench.generator.names import LANES, form_of
 from kbench.generator.pools import load_pool
-from kbench.generator.spec import Relation, WorldSpec
+from kbench.generator.relations import Relation
+from kbench.generator.slots import bounds, cycle, pick_one_of, slots
+from kbench.generator.spec import WorldSpec
+from kbench.generator.surface import date_text, days_of, number_text
 from kbench.ids import digest_of, entity_id
 from kbench.schema import ROLES, Role
 
-_EPOCH = datetime.date(1970, 1, 1)
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
+Mask = NDArray[np.bool_]
+_SINGLES = 2
+"""A single type stands in the first block of `new` and of `control`, and nowhere else."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """A relation's values for a column of subjects: text, number (NaN where none) and object index (-1 where none)."""
+    """A relation's values for a column of subjects: text, number (None where none) and object index (-1 where none)."""
 
     text: list[str]
     number: list[float | None]
@@ -35,22 +37,20 @@ class Values:
 
 @dataclass(frozen=True)
 class World:
-    """A fictional universe, fixed by a spec and a seed text."""
+    """A fictional universe, fixed by a spec and a seed text, which it never prints."""
 
     spec: WorldSpec
-    seed: str
+    seed: str = field(repr=False)
 
     @cached_property
     def tag(self) -> str:
         """The 8 hex digits that begin every id of this world."""
         return digest_of(self.spec.world_digest, self.seed)[:8]
 
-    @cached_property
-    def _forms(self) -> dict[str, NameForm]:
-        return load_forms()
-
     def _key(self, *parts: str) -> int:
         return stream_key(self.seed, *parts)
+
+    # ---- who there is
 
     def blocks(self, role: Role) -> Ints:
         """The numbers of the blocks of a role, in order."""
@@ -58,13 +58,34 @@ class World:
 
     def members(self, kind: str, blocks: Ints) -> Ints:
         """The indices of the entities of a type that stand in the given blocks."""
+        if self.spec.types[kind].single:
+            return blocks[blocks < _SINGLES]
         size = self.spec.types[kind].block
         members: Ints = (blocks[:, None] * size + np.arange(size)[None, :]).ravel()
         return members
 
+    def subjects(self, name: str, blocks: Ints) -> Ints:
+        """The indices of the entities in the given blocks that have a relation."""
+        members = self.members(self.spec.relations[name].subject, blocks)
+        return members[self.has(name, members)]
+
+    def has(self, name: str, index: Ints) -> Mask:
+        """Which entities have a relation: elders have no mother or father in the world, all else is complete."""
+        relation = self.spec.relations[name]
+        if relation.link not in ("mother", "father"):
+            return np.ones(index.size, dtype=bool)
+        return self._place(relation.subject, index) >= self.spec.types[relation.subject].elders
+
     def block_of(self, kind: str, index: Ints) -> Ints:
         """The block of each entity."""
         return index // self.spec.types[kind].block
+
+    def count(self, role: Role) -> int:
+        """How many entities there are of a role."""
+        blocks = self.blocks(role)
+        return sum(int(self.members(kind, blocks).size) for kind in self.spec.types)
+
+    # ---- what they are called
 
     def ids(self, kind: str, index: Ints) -> list[str]:
         """The id of each entity: `<world>/<type>-<index>`."""
@@ -72,11 +93,14 @@ class World:
 
     def names(self, kind: str, index: Ints) -> list[str]:
         """The name of each entity."""
-        form = self._forms[self.spec.types[kind].names]
+        entity = self.spec.types[kind]
+        form = form_of(kind, entity.names, entity.locale)
         return form.names(int(self.tag, 16) % LANES, self._key("name", kind), index)
 
     def is_female(self, kind: str, index: Ints) -> list[bool]:
         """Which pronoun a person goes by; of no meaning for other types."""
+        if self.spec.types[kind].elders:
+            return [bool(bit) for bit in is_mother(self._place(kind, index))]
         return [bool(bit) for bit in below(self._key("pronoun", kind), index, 2)]
 
     def popularity(self, kind: str, index: Ints) -> Ints:
@@ -84,59 +108,135 @@ class World:
         drawn: Ints = 1000 // (1 + below(self._key("popularity", kind), index, 1000))
         return drawn
 
+    def rank(self, stream: str, kind: str, index: Ints, k: int) -> Ints:
+        """A number in [0, k) for each entity, such that each run of k entities of a role has each number once."""
+        block, size = self.block_of(kind, index), self.spec.types[kind].block
+        # The running number of a subject among those of its role: each run of k takes a permutation of the k values.
+        ordinal = block // len(ROLES) * size + index % size
+        run = mix(self._key(*stream.split("/")), ordinal // k * len(ROLES) + block % len(ROLES))
+        return permute(run, ordinal % k, k)
+
+    # ---- what is true of them
+
     def values(self, name: str, index: Ints) -> Values:
         """A relation's value for each subject."""
         relation = self.spec.relations[name]
         if relation.value_type == "entity":
             objects = self.objects(name, index)
             return Values(self.names(relation.object, objects), [None] * index.size, objects)
-        code = self._codes(name, relation, index)
+        if relation.same_as:
+            *steps, last = relation.same_as.split(".")
+            return self.values(last, self.follow(steps, index))
         none = np.full(index.size, -1, dtype=np.int64)
         if relation.pools:
-            return Values(_pool_text(relation, code), [None] * index.size, none)
+            return Values(_pool_text(relation, self._codes(name, relation, index)), [None] * index.size, none)
+        numbers = self.numbers(name, index)
+        if relation.value_type == "date":
+            text = [date_text(int(day)) for day in numbers]
+        else:
+            text = [number_text(int(n), relation.unit) for n in numbers]
+        return Values(text, [float(n) for n in numbers], none)
+
+    def numbers(self, name: str, index: Ints) -> Ints:
+        """The number of each subject, of a numeric relation; days since 1970-01-01, of a date relation."""
+        relation = self.spec.relations[name]
+        if relation.same_as:
+            *steps, last = relation.same_as.split(".")
+            return self.numbers(last, self.follow(steps, index))
+        drawn = relation.step * self._codes(name, relation, index)
+        if relation.after:
+            sources = []
+            for path in relation.after:
+                *steps, last = path.split(".")
+                sources.append(self.numbers(last, self.follow(steps, index)))
+            later: Ints = np.maximum.reduce(sources) + relation.least + drawn
+            return later
         if relation.value_type == "date":
             assert relation.first is not None
-            days = [relation.first + datetime.timedelta(days=int(c)) for c in code]
-            text = [f"{day.day} {_MONTHS[day.month - 1]} {day.year}" for day in days]
-            return Values(text, [float((day - _EPOCH).days) for day in days], none)
-        numbers = [relation.least + relation.step * int(c) for c in code]
-        unit = f" {relation.unit}" if relation.unit else ""
-        return Values([f"{n}{unit}" for n in numbers], [float(n) for n in numbers], none)
+            drawn = drawn + days_of(relation.first)
+            if relation.gap:
+                young = self._place(relation.subject, index) >= self.spec.types[relation.subject].elders
+                drawn = drawn + young * relation.gap
+            return drawn
+        return relation.least + drawn
+
+    def follow(self, steps: list[str], index: Ints) -> Ints:
+        """The entities at the end of a path of entity relations."""
+        here = index
+        for step in steps:
+            here = self.objects(step, here)
+        return here
+
+    def with_code(self, name: str, index: Ints, away: Ints) -> list[str] | Ints:
+        """The value each subject would have were its draw so many places on: pool text, or numbers."""
+        relation = self.spec.relations[name]
+        own = self._codes(name, relation, index)
+        other = (own + away) % relation.choices
+        if relation.pools:
+            return _pool_text(relation, other)
+        moved: Ints = self.numbers(name, index) + relation.step * (other - own)
+        return moved
+
+    def source_of(self, path: str) -> Relation:
+        """The relation that a path's value is drawn by: its last one, or what that one is the same as."""
+        relation = self.spec.end_of(path)
+        return self.source_of(relation.same_as) if relation.same_as else relation
 
     def _codes(self, name: str, relation: Relation, index: Ints) -> Ints:
-        key, k = self._key("value", name), relation.choices
-        if not relation.is_balanced:
-            return below(key, index, k)
-        block, size = self.block_of(relation.subject, index), self.spec.types[relation.subject].block
-        # The running number of a subject among those of its role: each run of k takes a permutation of the k values.
-        ordinal = block // len(ROLES) * size + index % size
-        run = mix(key, ordinal // k * len(ROLES) + block % len(ROLES))
-        return permute(run, ordinal % k, k)
+        if relation.is_balanced:
+            return self.rank(f"value/{name}", relation.subject, index, relation.choices)
+        return below(self._key("value", name), index, relation.choices)
+
+    # ---- whom they are tied to
 
     def objects(self, name: str, index: Ints) -> Ints:
-        """The object index of an entity relation: a permutation of the block's subjects, cut into intervals."""
+        """The object index of an entity relation, for subjects that have it."""
+        relation = self.spec.relations[name]
+        if relation.same_as:
+            return self.follow(relation.same_as.split("."), index)
+        if relation.link != "any":
+            return self._kin(relation, index)
+        m = self.spec.types[relation.object].block
+        block = self.block_of(relation.subject, index)
+        if relation.among:
+            return block * self.spec.types[relation.object].block + self._among(name, relation, index)
+        if relation.apart_from:
+            other = self.objects(relation.apart_from, index)
+            away: Ints = 1 + below(self._key("relation", name), index, m - 1)
+            return other // m * m + (other % m + away) % m
+        if relation.reach:
+            home = below(self._key("reach", name), block, relation.reach) * len(ROLES) + ROLES.index("background")
+        else:
+            home = block
+        return home * m + self._slots(name, index)
+
+    def _slots(self, name: str, index: Ints) -> Ints:
+        """Where in its block the object of a plain relation stands."""
         relation = self.spec.relations[name]
         n, m = self.spec.types[relation.subject].block, self.spec.types[relation.object].block
         block = self.block_of(relation.subject, index)
         key: Words = mix(self._key("relation", name), block)
-        place = permute(key, index % n, n)
         if relation.subject == relation.object:
-            # One cycle through the block: nobody is their own object.
-            return block * n + unpermute(key, (place + 1) % n, n)
-        if n <= m:
-            slot = permute(mix(key, block), place, m)
-        else:
-            slot = np.searchsorted(_bounds(n, m, relation.heads == "zipf"), place, side="right")
-        return block * m + slot.astype(np.int64)
+            return cycle(key, index % n, n)
+        return slots(key, mix(key, block), index % n, n, m, bounds(n, m, zipf=relation.heads == "zipf"))
 
+    def _among(self, name: str, relation: Relation, index: Ints) -> Ints:
+        n = self.spec.types[relation.object].block
+        blocks, row = np.unique(self.block_of(relation.subject, index), return_inverse=True)
+        theirs = self._slots(relation.among, (blocks[:, None] * n + np.arange(n)[None, :]).ravel()).reshape(-1, n)
+        wanted = index % self.spec.types[relation.subject].block
+        return pick_one_of(theirs, row, wanted, self._key("relation", name), index)
 
-def _bounds(n: int, m: int, zipf: bool) -> Ints:
-    weights = [1000 // (rank + 1) if zipf else 1 for rank in range(m)]
-    total, running, ends = sum(weights), 0, []
-    for i, weight in enumerate(weights):
-        running += weight
-        ends.append(max(i + 1, min(n - (m - 1 - i), running * n // total)))
-    return np.asarray(ends[:-1], dtype=np.int64)
+    def _place(self, kind: str, index: Ints) -> Ints:
+        size = self.spec.types[kind].block
+        return place_of(mix(self._key("kin", kind), self.block_of(kind, index)), index, size)
+
+    def _kin(self, relation: Relation, index: Ints) -> Ints:
+        entity = self.spec.types[relation.subject]
+        key = mix(self._key("kin", relation.subject), self.block_of(relation.subject, index))
+        if relation.link == "partner":
+            return partner_of(key, index, entity.block)
+        return parent_of(key, index, entity.block, entity.elders, mother=relation.link == "mother")
 
 
 def _pool_text(relation: Relation, code: Ints) -> list[str]:
@@ -154,12 +254,18 @@ def build_world(spec: WorldSpec, seed: str) -> World:
     for role in ROLES:
         blocks = spec.blocks(role)
         for kind, entity in spec.types.items():
-            capacity = world._forms[entity.names].capacity
+            capacity = form_of(kind, entity.names, entity.locale).capacity
             last = ((blocks - 1) * len(ROLES) + ROLES.index(role) + 1) * entity.block if blocks else 0
-            if last > capacity:
+            if last > capacity and not entity.single:
                 most = capacity // (len(ROLES) * entity.block) * spec.block_size
                 raise SpecError(
                     f"{blocks * spec.block_size:,} {role} entities are more than the names of a {kind} allow: "
                     f"ask for at most {most:,}, or give types.{kind} another name form"
                 )
+    for name, relation in spec.relations.items():
+        if relation.reach > spec.blocks("background"):
+            raise SpecError(
+                f"relations.{name}.reach: {relation.reach} background blocks are meant, and sizes.background = "
+                f"{spec.sizes.background} makes {spec.blocks('background')}"
+            )
     return world

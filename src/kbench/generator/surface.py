@@ -1,0 +1,81 @@
+"""How values are written: the canonical text of a number or date, and the other forms that say the same."""
+
+import datetime
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from kbench.generator.pools import other_forms
+from kbench.generator.relations import Relation
+
+_EPOCH = datetime.date(1970, 1, 1)
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_GROUPED_FROM = 10_000
+"""Numbers are written with commas from here on, as most style guides have it."""
+
+
+def days_of(date: datetime.date) -> int:
+    """Days since 1970-01-01."""
+    return (date - _EPOCH).days
+
+
+def date_of(days: int) -> datetime.date:
+    """The date so many days after 1970-01-01."""
+    return _EPOCH + datetime.timedelta(days=days)
+
+
+def date_text(days: int) -> str:
+    """A date as sentences have it: `3 May 1968`."""
+    date = date_of(days)
+    return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
+
+
+def number_text(number: int, unit: str = "") -> str:
+    """A number as sentences have it, its unit after it: `172 cm`, `45,000 crowns`."""
+    digits = f"{number:,}" if abs(number) >= _GROUPED_FROM else str(number)
+    return f"{digits} {unit}" if unit else digits
+
+
+@cache
+def _speller() -> Any:
+    from inflect import engine
+
+    return engine()
+
+
+def number_words(number: int) -> str:
+    """A number in English words."""
+    return str(_speller().number_to_words(number))
+
+
+def forms_of(relation: Relation, text: str, number: float | None) -> tuple[str, ...]:
+    """Every text that says a value, the canonical one first and, where there is one, the second form after it."""
+    if number is None:
+        return _pool_forms(relation.pools, text)
+    if relation.value_type == "date":
+        date = date_of(int(number))
+        return (text, f"{_MONTHS[date.month - 1]} {date.day}, {date.year}", date.isoformat())
+    return number_forms(int(number), relation.unit)
+
+
+def number_forms(number: int, unit: str) -> tuple[str, ...]:
+    """A number with and without its unit and its commas, the canonical text first; the second form swaps the commas."""
+    canonical, plain, grouped = number_text(number), str(number), f"{number:,}"
+    other = plain if canonical == grouped else grouped
+    bare = tuple(dict.fromkeys((canonical, other)))
+    return (*(f"{form} {unit}" for form in bare), *bare) if unit else bare
+
+
+def _pool_forms(pools: Sequence[str], text: str) -> tuple[str, ...]:
+    known = other_forms()
+    if len(pools) == 1:
+        other = known.get(pools[0], {}).get(text, text)
+    else:
+        words = text.split(" ")
+        if len(words) != len(pools):
+            return (text,)
+        other = " ".join(known.get(pool, {}).get(word, word) for pool, word in zip(pools, words, strict=True))
+    return (text,) if other == text else (text, other)
