@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -57,7 +57,11 @@ class Phrasing:
     kind: str
     source: str
     line: int
-    template: Template
+
+    @cached_property
+    def template(self) -> Template:
+        """The compiled template. Raises what Jinja raises where its syntax is wrong."""
+        return environment().from_string(self.source)
 
     @property
     def where(self) -> str:
@@ -115,6 +119,7 @@ def _printed(value: Any) -> Any:
     return value
 
 
+@cache
 def environment() -> ImmutableSandboxedEnvironment:
     """The Jinja environment that every pack runs in."""
     jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, finalize=_printed)
@@ -134,7 +139,7 @@ def load_pack(folder: str | Path | None = None) -> Pack:
         if not root.is_dir():
             raise TemplateError(f"no template pack at {shown}: give a folder that holds pack.toml")
     about = _about(root, shown)
-    jinja, digests = environment(), [str(about)]
+    digests = [str(about)]
     phrasings: dict[tuple[str, str], tuple[Phrasing, ...]] = {}
     for style in sorted(child.name for child in root.iterdir() if child.is_dir() and child.name[0] != "."):
         if style not in FOLDERS:
@@ -144,7 +149,7 @@ def load_pack(folder: str | Path | None = None) -> Pack:
                 raise TemplateError(f"{shown}: {style}/{source.name} is no template: expected {style}/<relation>.j2")
             text = _read(source, f"{style}/{source.name}")
             relation = source.name.removesuffix(".j2")
-            phrasings[style, relation] = tuple(_parse(jinja, style, relation, text))
+            phrasings[style, relation] = tuple(_parse(style, relation, text, trusted=folder is None))
             digests += [style, relation, text]
     for (style, relation), group in list(phrasings.items()):
         if style == "qa" and ("choice", relation) not in phrasings:
@@ -166,7 +171,7 @@ def _about(root: Traversable, shown: str) -> dict[str, str]:
     return {"name": "", "version": "", **about}
 
 
-def _parse(jinja: ImmutableSandboxedEnvironment, style: str, relation: str, text: str) -> list[Phrasing]:
+def _parse(style: str, relation: str, text: str, *, trusted: bool) -> list[Phrasing]:
     place = f"{style}/{relation}.j2"
     headers = list(_HEADER.finditer(text))
     if not headers or text[: headers[0].start()].strip():
@@ -182,13 +187,15 @@ def _parse(jinja: ImmutableSandboxedEnvironment, style: str, relation: str, text
         if not body:
             raise TemplateError(f"{place} line {line}: the phrasing {name!r} has no text")
         first = line + 1 + raw[: len(raw) - len(raw.lstrip())].count("\n")
+        phrasing = found[name] = Phrasing(style, relation, role, name, kind, body, line)
+        if trusted:  # compiled when it is first rendered: the whole built-in pack would take seconds
+            continue
         try:
-            template = jinja.from_string(body)
+            _ = phrasing.template
         except TemplateSyntaxError as error:
             raise TemplateError(f"{place} line {first + error.lineno - 1}: {error.message}") from None
         except Exception as error:
             raise TemplateError(f"{place} line {first}: {_said(error)}") from None
-        found[name] = Phrasing(style, relation, role, name, kind, body, line, template)
     return list(found.values())
 
 
