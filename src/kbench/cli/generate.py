@@ -8,16 +8,22 @@ import typer
 
 from kbench.cli.console import progress_bar
 
+_DEFAULT_SEED = "0"
+
 
 class StyleName(enum.StrEnum):
     """What --style takes."""
 
     qa = "qa"
+    dialogue = "dialogue"
     article = "article"
     statement = "statement"
+    cloze = "cloze"
     numeric = "numeric"
     multihop = "multihop"
-    cloze = "cloze"
+    reverse = "reverse"
+    choice = "choice"
+    tone = "tone"
     all = "all"
 
 
@@ -34,16 +40,22 @@ Entities = Annotated[
     int | None, typer.Option(help="New subject entities, rounded up to whole blocks. [default: the spec's]")
 ]
 Seed = Annotated[str, typer.Option(help="The seed of the world, any text.")]
-Spec = Annotated[str, typer.Option(help="A world: default, lab, or a TOML file.")]
+Spec = Annotated[str, typer.Option(help="A world: default, known, lab, starter, or a TOML file.")]
+Private = Annotated[
+    bool, typer.Option("--private", help="A world whose seed is a secret: from --seed-file or KBENCH_SEED.")
+]
+SeedFile = Annotated[Path | None, typer.Option(help="The file with the seed of a private world.")]
 Templates = Annotated[Path | None, typer.Option(help="A template pack. [default: the built-in pack]")]
 
 
 def generate(
     style: Styles = [StyleName.qa],  # noqa: B006
     entities: Entities = None,
-    seed: Seed = "0",
+    seed: Seed = _DEFAULT_SEED,
     spec: Spec = "default",
     templates: Templates = None,
+    private: Private = False,
+    seed_file: SeedFile = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write. [default: kbench-WORLD-SEED]")] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; the bytes do not depend on it.")] = 1,
     resume: Annotated[
@@ -65,8 +77,9 @@ def generate(
     if entities is not None:
         world_spec = world_spec.with_sizes(entities=entities)
     pack = None if templates is None else str(templates)
-    recipe = releases.Recipe(world_spec, seed, styles_for([s.value for s in style], world_spec), pack)
-    target = out or Path(f"kbench-{world_spec.name}-{_safe(seed)}")
+    seed, is_private = _seed(seed, private, seed_file)
+    recipe = releases.Recipe(world_spec, seed, styles_for([s.value for s in style], world_spec), pack, is_private)
+    target = out or Path(f"kbench-{world_spec.name}-{'private' if is_private else _safe(seed)}")
     if dry_run:
         loaded = load_pack(pack)
         check_pack(world_spec, loaded, recipe.styles)
@@ -93,6 +106,18 @@ def generate(
     typer.echo("entities: " + ", ".join(f"{n:,} {role}" for role, n in counts.items() if n))
     for key, split in found.manifest["splits"].items():
         typer.echo(f"  {key:<22}{split['rows']:>10,} rows")
+
+
+def _seed(seed: str, private: bool, seed_file: Path | None) -> tuple[str, bool]:
+    """The seed, and whether it is a secret. Raises SpecError where a secret is given as an argument."""
+    from kbench.errors import SpecError
+    from kbench.generator.seeds import private_seed
+
+    if not private and seed_file is None:
+        return seed, False
+    if seed != _DEFAULT_SEED:
+        raise SpecError("--seed is no secret: give a private world's seed by --seed-file or KBENCH_SEED alone")
+    return private_seed(seed_file), True
 
 
 def _safe(seed: str) -> str:

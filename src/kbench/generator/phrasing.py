@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kbench.generator.budgets import in_budget
 from kbench.generator.hashing import Ints, below, stream_key
-from kbench.generator.packs import Phrasing, PhrasingRole
+from kbench.generator.packs import Pack, Phrasing, PhrasingRole
 from kbench.generator.sections import Section, asked_times, stated
 from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES
@@ -51,10 +52,10 @@ def distinct(world: World, section: Section) -> int:
     return {"train": exposure.paraphrases, "validation": exposure.validation, "test": exposure.test}[section.phrasing]
 
 
-def times_of(world: World, section: Section, style: str, name: str, index: Ints, n: int) -> Ints:
+def times_of(world: World, pack: Pack, section: Section, style: str, name: str, index: Ints, n: int) -> Ints:
     """How often each fact of a section is to be said in one style that has n phrasings of it."""
     if section.phrasing != "train":
         return np.full(index.size, min(n, distinct(world, section)), dtype=np.int64)
     if section.role == "known" and style not in DOCUMENT_STYLES:
-        return asked_times(world, name, index)
-    return stated(world, section.role, name, index)
+        return in_budget(world.spec, pack, style, asked_times(world, name, index))
+    return in_budget(world.spec, pack, style, stated(world, section.role, name, index))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from kbench.errors import OutputError
 from kbench.generator.card import release_card, release_eval
 from kbench.generator.packs import Pack, load_pack
 from kbench.generator.sections import Section, sections
+from kbench.generator.seeds import commitment, salt_of
 from kbench.generator.shards import Unit, check_pack, plan_units, unit_table
 from kbench.generator.spec import WorldSpec, spec_from_dict
 from kbench.generator.world import World, build_world
@@ -40,16 +41,19 @@ class Recipe:
     """Everything that fixes a release: spec, seed, styles and template pack."""
 
     spec: WorldSpec
-    seed: str
+    seed: str = field(repr=False)
     styles: tuple[str, ...]
     templates: str | None = None
+    private: bool = False
+    """Whether the seed is a secret: the manifest then keeps a salted commitment to it."""
 
-    def describe(self, pack: Pack) -> dict[str, Any]:
-        """The recipe as the manifest keeps it."""
+    def describe(self, pack: Pack, before: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The recipe as the manifest keeps it; `before` is what an unfinished or finished release says of its own."""
+        seed = commitment(self.seed, salt_of(before)) if self.private else self.seed
         return {
             "generator": __version__,
             "spec": self.spec.to_dict(),
-            "seed": self.seed,
+            "seed": seed,
             "styles": list(self.styles),
             "templates": {"name": pack.name, "version": pack.version, "digest": pack.digest},
         }
@@ -140,7 +144,7 @@ def generate(
     pack = load_pack(recipe.templates)
     check_pack(recipe.spec, pack, recipe.styles)
     world = build_world(recipe.spec, recipe.seed)
-    described = recipe.describe(pack)
+    described = recipe.describe(pack, _described_in(out))
     if (out / MANIFEST).is_file():
         return _finished(out, described, resume), False
     _begin(out, described, resume)
@@ -156,6 +160,18 @@ def generate(
     write_json(out / MANIFEST, manifest)
     _tidy(out)
     return open_release(out), True
+
+
+def _described_in(out: Path) -> dict[str, Any] | None:
+    """The recipe that a folder says it holds or is to hold."""
+    for source, key in ((out / MANIFEST, "recipe"), (out / PLAN, "")):
+        if source.is_file():
+            try:
+                found = json.loads(source.read_text(encoding="utf-8"))
+                return dict(found[key] if key else found)
+            except (ValueError, KeyError, TypeError):
+                return None
+    return None
 
 
 def _tidy(out: Path) -> None:

@@ -30,7 +30,7 @@ def statement_rows(world: World, pack: Pack, section: Section) -> pa.Table:
             forward = forward[:implications]
             parts = [("implication", forward, np.full(index.size, len(forward), dtype=np.int64))]
         else:
-            parts = _parts(world, section, name, index, forward, reversed_of(pack, world, name)[:reversals])
+            parts = _parts(world, pack, section, name, index, forward, reversed_of(pack, world, name)[:reversals])
         for form, phrasings, times in parts:
             if not phrasings:
                 continue
@@ -78,6 +78,7 @@ def form_of_document(world: World, kind: str, index: Ints, k: str) -> Ints:
 
 def _parts(
     world: World,
+    pack: Pack,
     section: Section,
     name: str,
     index: Ints,
@@ -85,7 +86,7 @@ def _parts(
     backward: tuple[Phrasing, ...],
 ) -> list[tuple[str, tuple[Phrasing, ...], Ints]]:
     """Sentences by direction and how often each fact is said in it: the exposures are shared out by phrasings."""
-    times = times_of(world, section, "statement", name, index, len(forward))
+    times = times_of(world, pack, section, "statement", name, index, len(forward))
     if not backward:
         return [("statement", forward, times)]
     ahead = min(len(forward), world.spec.exposure.paraphrases)
