@@ -1,5 +1,6 @@
 """The data contract: styles, splits, roles, probes, and the Arrow schema of every table in a release."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import pyarrow as pa
@@ -28,6 +29,16 @@ ROLES: tuple[Role, ...] = get_args(Role)
 SPLITS: tuple[Split, ...] = get_args(Split)
 STYLES: tuple[Style, ...] = get_args(Style)
 DOCUMENT_STYLES: frozenset[str] = frozenset({"dialogue", "article", "statement"})
+REASONING: Mapping[str, Probe] = {
+    "compare": "compare",
+    "difference": "compare",
+    "count": "aggregate",
+    "list": "aggregate",
+    "most": "aggregate",
+    "both": "aggregate",
+}
+"""What opens the `relation` of a reasoning question that is no chain (`compare.height`), and the probe it is."""
+
 QUESTION_STYLES: frozenset[str] = frozenset(STYLES) - DOCUMENT_STYLES
 
 _TEXT, _TEXTS = pa.string(), pa.list_(pa.field("element", pa.string()))

@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kbench.benchmarks.match import exact_match
 from kbench.benchmarks.tasks import Guessing, Item, modal_answer
-from kbench.schema import Status
+from kbench.schema import REASONING, Status
 
 _RESAMPLES = 2000
 _STREAM = 20250307
@@ -66,7 +67,11 @@ def accuracies(samples: Iterable[Sample], known: Guessing, base: dict[tuple[str,
         rows = [s.item.row for s in scored]
         right = np.asarray([float(bool(s.correct)) for s in scored])
         low, high, stderr = bootstrap([row["entity_id"] for row in rows], right)
-        control = [float(bool(s.correct)) for s in groups.get((style, "control"), []) if s.status == "scored"]
+        control = [
+            float(bool(s.correct))
+            for s in groups.get((style, "control"), [])
+            if s.status == "scored" and _is_twin(s.item.row, probe)
+        ]
         found.append(
             Accuracy(
                 style=style,
@@ -87,6 +92,12 @@ def accuracies(samples: Iterable[Sample], known: Guessing, base: dict[tuple[str,
             )
         )
     return found
+
+
+def _is_twin(row: dict[str, Any], probe: str) -> bool:
+    """Whether a control row asks what a probe asks: of reasoning, the same kind of it."""
+    kind = REASONING.get(row["relation"].split(".")[0], "multihop")
+    return probe not in ("multihop", "compare", "aggregate") or kind == probe
 
 
 def bootstrap(clusters: list[str], right: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kbench.benchmarks.evaluate import ASKED, evaluate, mean_correct
 from kbench.benchmarks.metrics import Sample, accuracies
-from kbench.benchmarks.models.baselines import Majority, Oracle, uniform_model
+from kbench.benchmarks.models.baselines import Majority, Oracle, Uniform
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.results import model_digests, read_result, write_result
 from kbench.benchmarks.tasks import guessing, load_items
@@ -36,7 +36,7 @@ def open_model(name: str, release: Release, batch: int, most_tokens: int) -> Mod
     if name == "oracle":
         return Oracle()
     if name == "random":
-        return uniform_model(release)
+        return Uniform(guessing(release))
     if name == "majority":
         return Majority(guessing(release))
     from kbench.benchmarks.models.hf import load_hf

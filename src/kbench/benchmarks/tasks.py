@@ -7,8 +7,11 @@ from typing import Any
 
 from kbench.benchmarks.prompts import prompt_of
 from kbench.errors import ReleaseError
-from kbench.schema import QUESTION_STYLES
+from kbench.schema import QUESTION_STYLES, REASONING
 from kbench.store import Release
+
+UNMATCHED = frozenset({"tone"})
+"""Question styles whose answers are not to be matched: a reply in the right tone has many wordings."""
 
 
 @dataclass(frozen=True)
@@ -22,20 +25,36 @@ class Item:
 
 @dataclass(frozen=True)
 class Guessing:
-    """What is known of each relation's answers: how many there are, and the commonest in `train`."""
+    """What is known of each pool of answers: the values in it, and the commonest in `train`."""
 
-    choices: dict[str, int]
+    values: dict[str, list[str]]
     modal: dict[str, str]
+    subjects: dict[str, str]
+    """Of each fact of a comparison, whom it is about."""
 
     def chance(self, row: dict[str, Any]) -> float:
-        """The accuracy of a uniform guess among the values that the row's relation takes in the release."""
-        return 1 / max(1, self.choices.get(_last(row["relation"]), 1))
+        """The accuracy of a uniform guess among the values that could be the row's answer."""
+        return 1 / max(1, len(self.candidates(row)))
+
+    def candidates(self, row: dict[str, Any]) -> list[str]:
+        """What a guess is made among: the options, the two compared, or the values that the relation takes."""
+        if row["style"] == "choice":
+            return list(row["choices"])
+        if row["relation"].startswith("compare."):
+            return [self.subjects[fact] for fact in row["fact_ids"]]
+        return self.values.get(pool_of(row["style"], row["relation"]), [])
+
+
+def pool_of(style: str, relation: str) -> str:
+    """The name of the pool of values that a question's answer comes from."""
+    derived = style == "reverse" or relation.split(".")[0] in REASONING
+    return f"{style}/{relation}" if derived else relation.split(".")[-1]
 
 
 def load_items(release: Release, splits: Iterable[str], limit: int | None = None) -> list[Item]:
-    """Every question of the given splits, or of each style and split the first `limit`."""
+    """Every question of the given splits, or of each style and split the first `limit`; `tone` has no exact answer."""
     items = []
-    for style in (config for config in release.configs() if config in QUESTION_STYLES):
+    for style in (config for config in release.configs() if config in QUESTION_STYLES - UNMATCHED):
         for split in (s for s in splits if s in release.splits(style)):
             rows = release.table(style, split)
             items += [Item(row, split, prompt_of(row)) for row in rows.slice(0, limit).to_pylist()]
@@ -45,21 +64,28 @@ def load_items(release: Release, splits: Iterable[str], limit: int | None = None
 
 
 def guessing(release: Release) -> Guessing:
-    """The values that each relation takes in the release's facts; the commonest among those of role `new`."""
+    """The values that each relation takes in the release's facts, and each kind of reasoning in its answers."""
     values: dict[str, Counter[str]] = defaultdict(Counter)
     taught: dict[str, Counter[str]] = defaultdict(Counter)
+    compared, subjects = set[str](), dict[str, str]()
+    for style in set(release.configs()) & {"numeric", "multihop", "reverse"}:
+        for split in release.splits(style):
+            for row in release.table(style, split).select(["relation", "answer", "fact_ids"]).to_pylist():
+                pool = pool_of(style, row["relation"])
+                if "/" in pool:
+                    values[pool][row["answer"]] += 1
+                    taught[pool][row["answer"]] += split == "train"
+                if row["relation"].startswith("compare."):
+                    compared |= set(row["fact_ids"])
     for fact in release.table("facts", "train").to_pylist():
         values[fact["relation"]][fact["value"]] += 1
-        if fact["role"] == "new":
-            taught[fact["relation"]][fact["value"]] += 1
+        taught[fact["relation"]][fact["value"]] += fact["role"] == "new"
+        if fact["fact_id"] in compared:
+            subjects[fact["fact_id"]] = fact["subject"]
     modal = {name: min(c.items(), key=lambda pair: (-pair[1], pair[0]))[0] for name, c in taught.items()}
-    return Guessing({name: len(counter) for name, counter in values.items()}, modal)
-
-
-def _last(path: str) -> str:
-    return path.split(".")[-1]
+    return Guessing({name: sorted(counter) for name, counter in values.items()}, modal, subjects)
 
 
 def modal_answer(known: Guessing, row: dict[str, Any]) -> str:
-    """The relation's commonest value among the new facts."""
-    return known.modal.get(_last(row["relation"]), "")
+    """The commonest answer of the row's pool in training."""
+    return known.modal.get(pool_of(row["style"], row["relation"]), "")

@@ -8,6 +8,7 @@ from kbench import __version__
 from kbench.cli.demo import demo
 from kbench.cli.evaluate import evaluate
 from kbench.cli.generate import generate
+from kbench.cli.init import init
 from kbench.cli.preview import preview
 from kbench.cli.templates import templates
 from kbench.cli.train import train
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(generate)
 app.command()(preview)
+app.command()(init)
 app.command()(train)
 app.command("eval")(evaluate)
 app.add_typer(templates, name="templates")

@@ -13,6 +13,7 @@ from kbench.schema import DOCUMENT_STYLES
 REFERENCE = "qa"
 """The style whose exposures are those of the spec; `facts.exposures` is its count."""
 
+_NOT_PRINTED = frozenset({"if", "endif", "for", "endfor", "else", "sentences", "turns"})
 _VARIABLE_WORDS = 2
 """A name or a value counts for so many words."""
 

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 from kbench.errors import SpecError
 from kbench.generator.names import NameForm, form_of
 from kbench.generator.relations import Relation
+from kbench.schema import REASONING
 
 if TYPE_CHECKING:
     from kbench.generator.spec import WorldSpec
 
-OPERATORS = ("compare", "difference", "count", "list", "most", "both")
+OPERATORS = tuple(REASONING)
 """Words that open the name of a reasoning question, and so can name no relation."""
 
 

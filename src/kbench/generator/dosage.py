@@ -52,6 +52,8 @@ class Background(Part):
     exposures: Whole = Field(16, ge=1, le=100_000, description="Most times a background fact is stated.")
     popularity: Literal["zipf", "flat"] = "zipf"
     tiers: tuple[Dose, ...] = Field(
-        (), max_length=64, description="Doses instead of `popularity`, of relations that are `tiered`; 0: never stated."
+        (),
+        max_length=64,
+        description="Doses of `known` entities' facts, of `tiered` relations; 0: never stated.",
     )
     styles: tuple[PretrainStyle, ...] = ("article", "statement", "qa", "numeric", "multihop")

@@ -8,19 +8,13 @@ import numpy as np
 from kbench.generator.hashing import Ints, below, stream_key
 from kbench.generator.packs import PhrasingRole
 from kbench.generator.world import Mask, World
-from kbench.schema import DOCUMENT_STYLES, Probe, Role, Split
+from kbench.schema import DOCUMENT_STYLES, REASONING, Probe, Role, Split
 
 _PROBES: dict[str, Probe] = {
     "cloze": "cross_style",
     "multihop": "multihop",
     "reverse": "reverse",
     "choice": "choice",
-    "compare": "compare",
-    "difference": "compare",
-    "count": "aggregate",
-    "list": "aggregate",
-    "most": "aggregate",
-    "both": "aggregate",
 }
 
 
@@ -56,7 +50,7 @@ def probe_of(section: Section, style: str, name: str) -> Probe:
     """What a question of a section tests: its kind of reasoning or its style says it, where the section does not."""
     if section.probe != "paraphrase":
         return section.probe
-    return _PROBES.get(name.split(".")[0], _PROBES.get(style, "paraphrase"))
+    return REASONING.get(name.split(".")[0], _PROBES.get(style, "paraphrase"))
 
 
 def background_blocks(world: World, *, asked: bool) -> Ints:
@@ -98,7 +92,7 @@ def stated(world: World, role: Role, name: str, index: Ints) -> Ints:
     if role == "new":
         return asked_times(world, name, index)
     kind = world.spec.start_of(name)
-    if background.tiers:
+    if background.tiers and role == "known":
         return _tier(world, name, kind, index, background.tiers, background.exposures)
     if background.popularity == "flat":
         return np.full(index.size, background.exposures, dtype=np.int64)

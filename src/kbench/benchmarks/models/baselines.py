@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from kbench.benchmarks.models.protocol import Progress
 from kbench.benchmarks.tasks import Guessing, Item, modal_answer
 from kbench.ids import digest_of
-from kbench.store import Release
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,9 @@ class Majority:
 
 @dataclass(frozen=True)
 class Uniform:
-    """A value drawn evenly from those the relation takes in the release, by a digest of the row's id."""
+    """A value drawn evenly from those that could be the answer, by a digest of the row's id."""
 
-    values: dict[str, list[str]]
+    known: Guessing
     name: str = "random"
 
     def answer(self, items: list[Item], progress: Progress) -> list[str]:
@@ -46,13 +45,5 @@ class Uniform:
         return [self._guess(item) for item in items]
 
     def _guess(self, item: Item) -> str:
-        values = self.values[item.row["relation"].split(".")[-1]]
+        values = self.known.candidates(item.row)
         return values[int(digest_of("random", item.row["id"])[:12], 16) % len(values)]
-
-
-def uniform_model(release: Release) -> Uniform:
-    """The uniform guesser over a release's facts."""
-    values: dict[str, set[str]] = {}
-    for fact in release.table("facts", "train").select(["relation", "value"]).to_pylist():
-        values.setdefault(fact["relation"], set()).add(fact["value"])
-    return Uniform({name: sorted(found) for name, found in values.items()})
