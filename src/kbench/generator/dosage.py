@@ -8,6 +8,7 @@ from kbench.generator.relations import Part, Whole
 
 MOST_ENTITIES = 10**9
 Dose = Annotated[int, Field(strict=True, ge=0, le=100_000)]
+NumberForm = Literal["digits", "words", "rounded", "year", "iso"]
 PretrainStyle = Literal["article", "dialogue", "statement", "qa", "numeric", "multihop"]
 
 
@@ -42,6 +43,11 @@ class Exposure(Part):
     order: Literal["shuffled", "fixed"] = Field("shuffled", description="The order of the sentences of an article.")
     reversals: Whole = Field(0, ge=0, le=64, description="Phrasings more, value first, for each statement of a name.")
     implications: Whole = Field(0, ge=0, le=64, description="Statements of what follows from two facts, a chain.")
+    number_forms: tuple[NumberForm, ...] = Field(
+        ("digits", "words", "rounded", "year", "iso"),
+        min_length=1,
+        description="How the numeric style asks for numbers and dates: in which forms of the answer.",
+    )
     forms: Whole = Field(1, ge=1, le=2, description="Surface forms of values; a document keeps to one.")
 
 

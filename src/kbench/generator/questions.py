@@ -50,12 +50,16 @@ def is_reasoning(style: str, name: str) -> bool:
 
 
 def phrasings_of(world: World, pack: Pack, style: str, name: str, section: Section) -> tuple[Phrasing, ...]:
-    """The phrasings that a question is asked in; of numbers that cannot be rounded, none that asks for that."""
+    """The phrasings that a question is asked in; of numbers, in the forms that the spec asks for.
+
+    No number is to be rounded that rounding would make nothing of.
+    """
     found = pack.of(style, world.spec.template_of(name), section.phrasing)
     if style != "numeric" or name.split(".")[0] in OPERATORS:
         return found
-    source = world.source_of(name)
-    return tuple(p for p in found if p.kind != "rounded" or place_of(source)[0])
+    source, forms = world.source_of(name), world.spec.exposure.number_forms
+    asked = (p for p in found if (p.kind or "digits") in forms)
+    return tuple(p for p in asked if p.kind != "rounded" or place_of(source)[0])
 
 
 def question_rows(world: World, pack: Pack, style: str, split: Split, section: Section) -> pa.Table:
