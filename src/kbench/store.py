@@ -27,11 +27,23 @@ def write_table(path: Path, table: pa.Table) -> None:
     """Write Parquet as kbench publishes it: to a hidden name first, then renamed into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
+    _write_parquet(table, part)
+    part.replace(path)
+
+
+def parquet_bytes(table: pa.Table) -> int:
+    """How many bytes a table takes as kbench publishes it."""
+    sink = pa.BufferOutputStream()
+    _write_parquet(table, sink)
+    return int(sink.getvalue().size)
+
+
+def _write_parquet(table: pa.Table, target: Any) -> None:
     names = table.schema.names
     integers = [f.name for f in table.schema if pa.types.is_integer(f.type)]
     pq.write_table(
         table,
-        part,
+        target,
         compression="zstd",
         compression_level=3,
         use_dictionary=[name for name in names if name in LOW_CARDINALITY],
@@ -40,7 +52,6 @@ def write_table(path: Path, table: pa.Table) -> None:
         use_content_defined_chunking=True,
         row_group_size=100_000,
     )
-    part.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:

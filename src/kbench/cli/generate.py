@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from kbench.cli.console import progress_bar
+from kbench.cli.dry_run import show_plan
 
 _DEFAULT_SEED = "0"
 
@@ -69,7 +70,7 @@ def generate(
     """
     from kbench.generator import release as releases
     from kbench.generator.packs import load_pack
-    from kbench.generator.shards import check_pack, plan_units, styles_for
+    from kbench.generator.shards import check_pack, styles_for
     from kbench.generator.spec import load_spec
     from kbench.generator.world import build_world
 
@@ -84,10 +85,7 @@ def generate(
         loaded = load_pack(pack)
         check_pack(world_spec, loaded, recipe.styles)
         world = build_world(world_spec, seed)
-        units = plan_units(world, loaded, recipe.styles)
-        typer.echo(f"world {world.tag}: {len(units)} files would be written to {target}")
-        for unit in units:
-            typer.echo(f"  {unit.path}")
+        show_plan(world, loaded, recipe.styles, target, workers)
         return
     rows = 0
     with progress_bar("writing", "files") as advance:
