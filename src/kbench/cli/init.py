@@ -18,6 +18,6 @@ def init(folder: Annotated[Path, typer.Argument(help="The folder to make; it mus
     typer.echo(f"{folder / SCHEMA}    what may stand in it, for your editor")
     typer.echo(f"{folder / PACK}/            {len(written) - 2} files: the words")
     typer.echo("next:")
-    typer.echo(f"  kbench templates check {folder / PACK}")
+    typer.echo(f"  kbench templates check {folder / PACK} --spec {folder / SPEC}")
     typer.echo(f"  kbench preview --spec {folder / SPEC} --templates {folder / PACK} --style all -n 2")
     typer.echo(f"  kbench generate --spec {folder / SPEC} --templates {folder / PACK} --style all --out release")

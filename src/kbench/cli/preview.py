@@ -14,7 +14,7 @@ def preview(
     spec: Spec = "default",
     templates: Templates = None,
 ) -> None:
-    """Print a few rows of each style, one entity after another, and write nothing.
+    """Print a few rows of each style, from all over a block of the world, and write nothing.
 
     Example: kbench preview --style article -n 2
     """

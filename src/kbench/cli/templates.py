@@ -16,19 +16,27 @@ def _group() -> None:
 @templates.command()
 def check(
     folder: Annotated[Path | None, typer.Argument(help="A template pack. [default: the built-in pack]")] = None,
+    spec: Annotated[
+        str | None,
+        typer.Option(help="A world that the pack must cover. [default: default, for the built-in pack]"),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="A relation or type: show its findings alone; repeatable.")
     ] = None,
 ) -> None:
     """Lint a template pack: each finding with file and line; exit 1 where there is one.
 
-    Example: kbench templates check my-pack
+    Example: kbench templates check my-pack --spec world.toml
     """
-    from kbench.generator.lint import lint_pack
+    from kbench.generator.lint import lint_coverage, lint_pack
     from kbench.generator.packs import load_pack
+    from kbench.generator.spec import load_spec
 
     pack = load_pack(folder)
     found = lint_pack(pack)
+    covered = spec or ("default" if folder is None else None)
+    if covered:
+        found += lint_coverage(pack, load_spec(covered))
     if only:
         found = [f for f in found if f.path.split("/", 1)[1].removesuffix(".j2") in only]
     for finding in found:

@@ -79,7 +79,7 @@ def _estimate(world: World, pack: Pack, config: str, split: str, units: list[Uni
 
 
 def _extrapolated(world: World, pack: Pack, unit: Unit, section: Section, blocks: Ints) -> _Measured:
-    """What all blocks would be, from what a few cost beyond the first: files and templates have a price of their own."""
+    """What all blocks would be, from what a few cost beyond the first: a file has a price of its own."""
     first = _measured(world, pack, unit, replace(section, blocks=blocks[-1:]))
     if blocks.size == 1:
         return first

@@ -10,6 +10,9 @@ from jinja2 import meta
 
 from kbench.errors import TemplateError
 from kbench.generator.packs import Pack, Phrasing, environment
+from kbench.generator.pools import load_pool
+from kbench.generator.shards import lacking, styles_for
+from kbench.generator.spec import WorldSpec
 from kbench.generator.wording import frames_of_text, mask, shared_words, words_of
 
 MOST_SHARED_WORDS = 0.6
@@ -79,6 +82,26 @@ def lint_pack(pack: Pack) -> list[Finding]:
     for rule in _RULES:
         found += rule(texts)
     return sorted(set(found), key=lambda f: (f.path, f.line, f.rule, f.message))
+
+
+def lint_coverage(pack: Pack, spec: WorldSpec) -> list[Finding]:
+    """What a spec asks of a pack and does not find, in the styles that the pack has a folder for."""
+    folders = {style for style, _ in pack.phrasings}
+    styles = tuple(style for style in styles_for(["all"], spec) if style in folders)
+    found = [Finding(path, 1, "uncovered relation", message) for path, message in lacking(spec, pack, styles)]
+    for relation, values in _values(spec).items():
+        for phrasing in pack.phrasings.get(("qa", relation), ()):
+            told = set(words_of(phrasing.source))
+            leaked = sorted(value for value in values if len(value) > 2 and set(words_of(value)) <= told)
+            if leaked:
+                found.append(_at(phrasing, "leaked answer", f"{leaked[0]!r} is a value of {relation!r}"))
+    return sorted(set(found), key=lambda f: (f.path, f.line))
+
+
+def _values(spec: WorldSpec) -> dict[str, tuple[str, ...]]:
+    """The values of relations that draw from one pool, by the file of their phrasings."""
+    single = {name: r.pools[0] for name, r in spec.relations.items() if len(r.pools) == 1}
+    return {spec.template_of(name): load_pool(pool) for name, pool in single.items()}
 
 
 def allowed_variables(phrasing: Phrasing) -> frozenset[str]:

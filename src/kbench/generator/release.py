@@ -73,7 +73,7 @@ class WrittenFile:
 
 
 def preview_rows(recipe: Recipe, n: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """The first rows of the first split of each style, made without a file being written."""
+    """Rows of the first block of the first split of each style, n of them spread evenly; no file is written."""
     pack = load_pack(recipe.templates)
     check_pack(recipe.spec, pack, recipe.styles)
     world = build_world(recipe.spec, recipe.seed)
@@ -83,7 +83,8 @@ def preview_rows(recipe: Recipe, n: int) -> Iterator[tuple[str, list[dict[str, A
             if found:
                 first = Section(found[0].role, found[0].blocks[:1], found[0].phrasing, found[0].probe)
                 rows = unit_table(world, pack, Unit(style, split, 0, 1, (first,)))
-                yield style, rows.slice(0, n).to_pylist()
+                spread = [k * rows.num_rows // n for k in range(min(n, rows.num_rows))] if n < rows.num_rows else None
+                yield style, (rows.take(spread) if spread else rows).to_pylist()
                 break
 
 

@@ -70,29 +70,38 @@ def styles_for(asked: list[str], spec: WorldSpec) -> tuple[str, ...]:
 
 def check_pack(spec: WorldSpec, pack: Pack, styles: tuple[str, ...]) -> None:
     """Raise TemplateError that names the first file or role that the spec needs and the pack lacks."""
+    for _, message in lacking(spec, pack, styles):
+        raise TemplateError(message)
+
+
+def lacking(spec: WorldSpec, pack: Pack, styles: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Each file that the spec needs and the pack lacks, or that lacks a role: its path, and what to do."""
     world = World(spec, "")
     for style in styles:
         names = list(spec.relations) if style in DOCUMENT_STYLES else question_names(world, style)
         for source in _SOURCES.get(style, (style,)):
             roles = get_args(PhrasingRole)[: 1 if style in DOCUMENT_STYLES else None]
             for name in names:
-                _need(spec, pack, source, name, roles)
+                yield from _missing(spec, pack, source, name, roles)
         for kind in spec.types if style in ("article", "dialogue") else ():
             if spec.relations_of(kind) and not frames_of(world, pack, style, kind):
                 kinds = f"{' or '.join(spec.articles)} document" if style == "article" else "dialogue"
-                raise TemplateError(f"the pack {pack.name!r} has no {kinds} in {style}/{kind}.j2: add one")
+                yield f"{style}/{kind}.j2", f"the pack {pack.name!r} has no {kinds} in {style}/{kind}.j2: add one"
         for name in names if style == "tone" else ():
             for tone in sorted({value for pool in spec.relations[name].pools for value in load_pool(pool)}):
-                _need(spec, pack, "voice", tone, get_args(PhrasingRole))
+                yield from _missing(spec, pack, "voice", tone, get_args(PhrasingRole))
 
 
-def _need(spec: WorldSpec, pack: Pack, folder: str, name: str, roles: tuple[PhrasingRole, ...]) -> None:
+def _missing(
+    spec: WorldSpec, pack: Pack, folder: str, name: str, roles: tuple[PhrasingRole, ...]
+) -> Iterator[tuple[str, str]]:
     file = spec.template_of(name)
     for role in roles:
         if not [p for p in pack.of(folder, file, role) if p.kind != "reversal"]:
-            raise TemplateError(
+            yield (
+                f"{folder}/{file}.j2",
                 f"the spec's {name!r} has no {role} phrasing in {folder}/{file}.j2 of the pack {pack.name!r}: "
-                f"add one and give the pack with --templates"
+                f"add one and give the pack with --templates",
             )
 
 
