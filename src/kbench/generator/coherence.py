@@ -22,6 +22,10 @@ def check_types(spec: "WorldSpec") -> None:
             forms[name] = form_of(name, kind.names, kind.locale)
         except SpecError as error:
             raise ValueError(f"types.{name}.names: {error}") from None
+        if kind.names == "natural" and kind.pronouns == "it":
+            raise ValueError(f"types.{name}.names: natural names are those of people, and pronouns are 'it'")
+        if kind.locale and kind.names != "natural":
+            raise ValueError(f"types.{name}.locale is for natural names, and these are {kind.names!r}")
         if kind.single and kind.block != 1:
             raise ValueError(f"types.{name}: a single type has block = 1 (got {kind.block})")
         if kind.elders:
@@ -87,10 +91,10 @@ def _check_object(spec: "WorldSpec", name: str, relation: Relation) -> None:
         if spec.types[source.subject].block < spec.types[source.object].block:
             raise ValueError(f"relations.{name}.among: a block has too few {source.subject} for each {source.object}")
     if relation.apart_from:
-        source = _known(spec, name, relation.apart_from)
-        if (source.subject, source.object) != (relation.subject, relation.object) or source.reach:
+        source = _end(spec, name, relation, relation.apart_from)
+        if source.object != relation.object or any(spec.relations[s].reach for s in relation.apart_from.split(".")):
             raise ValueError(
-                f"relations.{name}.apart_from: {relation.apart_from!r} must be a relation of a {relation.subject} "
+                f"relations.{name}.apart_from: {relation.apart_from!r} must lead from a {relation.subject} "
                 f"to a {relation.object} in its block"
             )
         if objects.block < 2:
@@ -107,7 +111,8 @@ def _known(spec: "WorldSpec", name: str, source: str) -> Relation:
     return spec.relations[source]
 
 
-def _check_source(spec: "WorldSpec", name: str, relation: Relation, path: str) -> None:
+def _end(spec: "WorldSpec", name: str, relation: Relation, path: str) -> Relation:
+    """The last relation of a path that starts at a relation's subject."""
     here = relation.subject
     steps = path.split(".")
     for place, step in enumerate(steps):
@@ -119,6 +124,11 @@ def _check_source(spec: "WorldSpec", name: str, relation: Relation, path: str) -
         if place < len(steps) - 1 and not source.object:
             raise ValueError(f"relations.{name}: {step!r} leads to no entity, in {path!r}")
         here = source.object
+    return source
+
+
+def _check_source(spec: "WorldSpec", name: str, relation: Relation, path: str) -> None:
+    source = _end(spec, name, relation, path)
     kinds = (relation.value_type, relation.object) if relation.same_as else (relation.value_type,)
     theirs = (source.value_type, source.object) if relation.same_as else (source.value_type,)
     if kinds != theirs:

@@ -88,7 +88,7 @@ def _cast(world: World, pack: Pack, style: str, section: Section, kind: str, ind
         values[name] = [found.text[int(a)] if h else "" for a, h in zip(at, have, strict=True)]
         numbers[name] = [found.number[int(a)] if h else None for a, h in zip(at, have, strict=True)]
         has[name] = have.astype(np.int64)
-        times[name] = times_of(world, pack, section, style, name, index, 1) * have
+        times[name] = times_of(world, pack, section, style, name, kind, index, 1) * have
     sentences = {name: plain(pack, world, name) for name in relations}
     asked = {name: pack.of("qa", world.spec.template_of(name), "train") for name in relations}
     starts = {name: first_phrasing(world, style, name, "train", index, len(sentences[name])) for name in relations}
@@ -147,7 +147,7 @@ def _table(world: World, style: str, section: Section, cast: _Cast, told: list[T
             "fact_ids": [fact_id(cast.ids[i], name) for name in telling.names],
             "entity_id": cast.ids[i],
             "relation": "",
-            "template_id": template_id(style, cast.kind, telling.frame.id),
+            "template_id": template_id(style, telling.frame.relation, telling.frame.id),
             "repeat": telling.repeat,
             "kind": kind,
         }

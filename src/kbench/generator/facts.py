@@ -30,7 +30,7 @@ def fact_rows(world: World, blocks: Ints) -> pa.Table:
             "number": values.number,
             "unit": [world.source_of(name).unit] * n,
             "object_id": objects,
-            "exposures": stated(world, role, name, index).astype(np.int32),
+            "exposures": stated(world, role, name, relation.subject, index).astype(np.int32),
             "role": [role] * n,
         }
         tables.append(pa.table(columns, schema=FACT_SCHEMA))

@@ -39,6 +39,16 @@ def parent_of(key: Words, index: Ints, block: int, elders: int, *, mother: bool)
     return parent
 
 
+def peer_of(key: Words, index: Ints, block: int, elders: int, draw: Words) -> Ints:
+    """Another of each one's own generation, by a draw."""
+    place = place_of(key, index, block)
+    young = place >= elders
+    start, size = np.where(young, elders, 0), np.where(young, block - elders, elders)
+    away = 1 + (draw % (size - 1).astype(np.uint64)).astype(np.int64)
+    peer: Ints = index // block * block + unpermute(key, start + (place - start + away) % size, block)
+    return peer
+
+
 def family_bounds(young: int, couples: int) -> Ints:
     """Where the families end in the row of children: of falling size where that keeps couples apart, else equal."""
     ends = bounds(young, couples, zipf=True)

@@ -14,23 +14,34 @@ _PRONOUNS = {"she": ("she", "her", "her"), "he": ("he", "his", "him"), "it": ("i
 def mention(subject: str, possessive: str, object_form: str) -> dict[str, str]:
     """The forms in which a sentence may name its subject, upper-case ones for its beginning."""
     return {
-        "They": subject[0].upper() + subject[1:],
+        "They": _opening(subject),
         "they": subject,
-        "Their": possessive[0].upper() + possessive[1:],
+        "Their": _opening(possessive),
         "their": possessive,
         "them": object_form,
     }
 
 
-def full_mention(name: str, article: str) -> dict[str, str]:
-    """The full name, with its article where the type has one; `name` is the bare name."""
+def _opening(text: str) -> str:
+    """A text as it opens a sentence; what has its capital elsewhere, as eBay has, keeps its small letter."""
+    first = text.split(" ", 1)[0]
+    return text[0].upper() + text[1:] if first.islower() else text
+
+
+def full_mention(name: str, article: str, *, plural: bool = False) -> dict[str, str]:
+    """The full name, with its article where the type has one; `name` is the bare name.
+
+    `plural` names that end in a plural noun (Tarvel Partners) take the bare apostrophe.
+    """
     said = f"{article} {name}" if article else name
-    return {"name": name, **mention(said, f"{said}'s", said)}
+    return {"name": name, **mention(said, f"{said}'" if plural else f"{said}'s", said)}
 
 
 def full_mentions(world: World, kind: str, names: Sequence[str]) -> list[dict[str, str]]:
     """The full mention of each entity of a type."""
-    return [full_mention(name, world.spec.types[kind].article) for name in names]
+    entity = world.spec.types[kind]
+    things = entity.pronouns == "it"
+    return [full_mention(n, entity.article, plural=things and " " in n and n.endswith("s")) for n in names]
 
 
 def later_mentions(world: World, kind: str, index: Ints, names: Sequence[str]) -> list[dict[str, str]]:

@@ -122,7 +122,7 @@ def _natural_form(locale: str) -> NameForm:
     if locale not in AVAILABLE_LOCALES:
         near = [name for name in sorted(AVAILABLE_LOCALES) if name[:2] == locale[:2]] or ["en_US", "de_DE", "fr_FR"]
         raise SpecError(f"unknown locale {locale!r}: have {', '.join(near[:8])} and others of Faker's")
-    provider = next(p for p in Factory.create(locale).get_providers() if p.__provider__ == "person")
+    provider = next(p for p in Factory.create(locale).get_providers() if "person" in p.__provider__)
     first = sorted({str(name) for name in getattr(provider, "first_names", ()) if " " not in str(name)})
     last = sorted({str(name) for name in getattr(provider, "last_names", ()) if " " not in str(name)})
     if not first or not last:

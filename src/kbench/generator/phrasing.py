@@ -23,7 +23,7 @@ class Use:
 
 def first_phrasing(world: World, style: str, name: str, role: PhrasingRole, index: Ints, n: int) -> Ints:
     """The phrasing, of n, that a fact starts from: facts of one relation start at different ones."""
-    return below(stream_key(world.seed, "phrasing", style, name, role), index, n)
+    return below(stream_key(world.seed, "phrasing", style, name, role), world.drawn_as(index), n)
 
 
 def uses(
@@ -52,10 +52,15 @@ def distinct(world: World, section: Section) -> int:
     return {"train": exposure.paraphrases, "validation": exposure.validation, "test": exposure.test}[section.phrasing]
 
 
-def times_of(world: World, pack: Pack, section: Section, style: str, name: str, index: Ints, n: int) -> Ints:
-    """How often each fact of a section is to be said in one style that has n phrasings of it."""
+def times_of(
+    world: World, pack: Pack, section: Section, style: str, name: str, kind: str, index: Ints, n: int
+) -> Ints:
+    """How often each fact of a section is to be said in one style that has n phrasings of it.
+
+    `name` is the relation, `kind` the type of the entities in `index` that it is asked of.
+    """
     if section.phrasing != "train":
         return np.full(index.size, min(n, distinct(world, section)), dtype=np.int64)
     if section.role == "known" and style not in DOCUMENT_STYLES:
-        return in_budget(world.spec, pack, style, asked_times(world, name, index))
-    return in_budget(world.spec, pack, style, stated(world, section.role, name, index))
+        return in_budget(world.spec, pack, style, asked_times(world, name, kind, index))
+    return in_budget(world.spec, pack, style, stated(world, section.role, name, kind, index))

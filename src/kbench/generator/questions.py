@@ -76,7 +76,7 @@ def question_rows(world: World, pack: Pack, style: str, split: Split, section: S
         kind = variants[0].kind
         if is_reasoning(style, name) and section.role in ("new", "known") and split != "pretrain":
             every = every[is_taught(world, kind, every) == (split == "train")]
-        times = times_of(world, pack, section, style, base_of(name), every, len(phrasings))
+        times = times_of(world, pack, section, style, base_of(name), kind, every, len(phrasings))
         kinds = list(world.spec.types).index(kind)
         for asked, use in zip(variants, uses(world, section, name, phrasings, every, times), strict=True):
             if use.rows.size:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kbench.generator.asking import Asked, hop_ids
+from kbench.generator.asking import Asked, hop_ids, label_of, mention_columns
+from kbench.generator.factworld import FactWorld
 from kbench.generator.hashing import Ints, below, mix, stream_key
 from kbench.generator.packs import Pack
 from kbench.generator.relations import Relation
@@ -48,17 +49,21 @@ def ask_reasoning(world: World, pack: Pack, section: Section, name: str, kind: s
 
 def ask_reverse(world: World, pack: Pack, section: Section, name: str) -> Asked:
     """From the object to the one subject that has it; objects of several subjects are not asked about."""
-    sets = holders(world, name, section.blocks)
-    alone = np.flatnonzero(sets.sizes == 1)
-    index = np.asarray([int(sets.of(int(i))[0]) for i in alone], dtype=np.int64)
-    order = np.argsort(index, kind="stable")
     relation = world.spec.relations[name]
-    asked_about, index = sets.objects[alone][order], index[order]
+    if isinstance(world, FactWorld):
+        index = world.sole_holders(name, section.blocks)
+        said = world.said(name, world.values(name, index).text)
+    else:
+        sets = holders(world, name, section.blocks)
+        alone = np.flatnonzero(sets.sizes == 1)
+        index = np.asarray([int(sets.of(int(i))[0]) for i in alone], dtype=np.int64)
+        order = np.argsort(index, kind="stable")
+        said, index = _said(world, relation.object, sets.objects[alone][order]), index[order]
     ids = world.ids(relation.subject, index)
     n = len(ids)
     columns = {
-        "value": _said(world, relation.object, asked_about),
-        "relation": [name.replace("_", " ")] * n,
+        "value": said,
+        "relation": [label_of(relation, name)] * n,
         "topic": [relation.topic] * n,
     }
     facts = [[fact_id(subject, name)] for subject in ids]
@@ -183,15 +188,7 @@ def _sets(world: World, pack: Pack, section: Section, name: str, rest: list[str]
     fact = dict(zip(sets.subjects.tolist(), world.ids(relation.subject, sets.subjects), strict=True))
     facts = [[fact_id(fact[m], s) for m in members[i].tolist() for s in steps] for i in kept]
     hops = [[hop[s][m] for m in members[i].tolist() for s in steps] for i in kept]
-    said = _said(world, relation.object, index)
-    columns = {
-        **{key: [text[0].upper() + text[1:] for text in said] for key in ("They",)},
-        **dict.fromkeys(("they", "them"), said),
-        "Their": [f"{text[0].upper()}{text[1:]}'s" for text in said],
-        "their": [f"{text}'s" for text in said],
-        "name": world.names(relation.object, index),
-        "topic": [""] * len(ids),
-    }
+    columns = mention_columns(world, relation.object, index, name)
     value_type = "numeric" if operator == "count" else "entity"
     return Asked(name, relation.object, index, ids, columns, answers, value_type, facts, hops, number)
 

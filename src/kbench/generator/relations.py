@@ -46,7 +46,7 @@ class Relation(Part):
         "any", description="For people with `elders`: a tie of the family."
     )
     among: str = Field("", description="The object is one of those whose value of that relation is this subject.")
-    apart_from: str = Field("", description="The object is another one than that relation's.")
+    apart_from: str = Field("", description="The object is another one than at the end of this path; of families, of the same generation.")
     same_as: str = Field("", description="The value is the one at the end of this path, such as `venue.mayor`.")
     after: tuple[str, ...] = Field((), description="The value lies after those at the end of these paths.")
     reach: Whole = Field(
@@ -59,7 +59,7 @@ class Relation(Part):
     topics: Whole | None = Field(
         None, ge=1, le=80, description="Makes a family of that many relations, one for each topic."
     )
-    topic_pool: str = Field("", description="Where a family's topics come from: `things` or `favourite`.")
+    topic_pool: str = Field("", description="Where a family's topics come from: `things`, `matters` or `favourite`.")
     family: str = Field("", description="Set by kbench on the relations of a family.")
     topic: str = Field("", description="Set by kbench on the relations of a family.")
 

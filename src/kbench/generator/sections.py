@@ -84,14 +84,16 @@ def is_taught(world: World, kind: str, index: Ints) -> Mask:
     return taught
 
 
-def stated(world: World, role: Role, name: str, index: Ints) -> Ints:
-    """How many times each fact is stated in the training text of one style: documents, and questions of new facts."""
+def stated(world: World, role: Role, name: str, kind: str, index: Ints) -> Ints:
+    """How many times what is told of entities of a type is stated in the training text of one style.
+
+    That is documents, and questions of new facts; `name` is the relation, whose `tiered` counts.
+    """
     background = world.spec.background
     if role == "control":
         return np.zeros(index.size, dtype=np.int64)
     if role == "new":
-        return asked_times(world, name, index)
-    kind = world.spec.start_of(name)
+        return asked_times(world, name, kind, index)
     if background.tiers and role == "known":
         return _tier(world, name, kind, index, background.tiers, background.exposures)
     if background.popularity == "flat":
@@ -99,9 +101,9 @@ def stated(world: World, role: Role, name: str, index: Ints) -> Ints:
     return np.minimum(world.popularity(kind, index), background.exposures)
 
 
-def asked_times(world: World, name: str, index: Ints) -> Ints:
+def asked_times(world: World, name: str, kind: str, index: Ints) -> Ints:
     """How many times each fact of `new` and `known` entities is asked in training."""
-    exposure, kind = world.spec.exposure, world.spec.start_of(name)
+    exposure = world.spec.exposure
     if exposure.tiers:
         return _tier(world, name, kind, index, exposure.tiers, exposure.exposures)
     if exposure.popularity == "zipf":

@@ -61,7 +61,7 @@ def written_form(
     """The values as one document writes them: canonical, or in the second form where the spec has two."""
     n = world.spec.exposure.forms
     if n == 1:
-        return text
+        return world.said(name, text)
     kind, source = world.spec.start_of(name), world.source_of(name)
     chosen = form_of_document(world, kind, index, k)
     said = []
@@ -86,7 +86,7 @@ def _parts(
     backward: tuple[Phrasing, ...],
 ) -> list[tuple[str, tuple[Phrasing, ...], Ints]]:
     """Sentences by direction and how often each fact is said in it: the exposures are shared out by phrasings."""
-    times = times_of(world, pack, section, "statement", name, index, len(forward))
+    times = times_of(world, pack, section, "statement", name, world.spec.start_of(name), index, len(forward))
     if not backward:
         return [("statement", forward, times)]
     ahead = min(len(forward), world.spec.exposure.paraphrases)

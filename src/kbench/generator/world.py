@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from kbench.errors import SpecError
 from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key
-from kbench.generator.kinship import is_mother, parent_of, partner_of, place_of
+from kbench.generator.kinship import is_mother, parent_of, partner_of, peer_of, place_of
 from kbench.generator.names import LANES, form_of
 from kbench.generator.pools import load_pool
 from kbench.generator.relations import Relation
 from kbench.generator.slots import bounds, cycle, pick_one_of, slots
 from kbench.generator.spec import WorldSpec
-from kbench.generator.surface import date_text, days_of, number_text
+from kbench.generator.surface import date_text, days_of, forms_of, number_text
 from kbench.ids import digest_of, entity_id
 from kbench.schema import ROLES, Role
 
@@ -85,6 +85,10 @@ class World:
         blocks = self.blocks(role)
         return sum(int(self.members(kind, blocks).size) for kind in self.spec.types)
 
+    def drawn_as(self, index: Ints) -> Ints:
+        """The entity whose phrasings each is written in: its own, but for the twins of a user's facts."""
+        return index
+
     # ---- what they are called
 
     def ids(self, kind: str, index: Ints) -> list[str]:
@@ -136,6 +140,15 @@ class World:
         else:
             text = [number_text(int(n), relation.unit) for n in numbers]
         return Values(text, [float(n) for n in numbers], none)
+
+    def forms(self, path: str, index: Ints, values: Values) -> list[list[str]]:
+        """Every text that says each of the values at the end of a path, the canonical one first."""
+        source, pairs = self.source_of(path), zip(values.text, values.number, strict=True)
+        return [list(forms_of(source, text, number)) for text, number in pairs]
+
+    def said(self, name: str, text: list[str]) -> list[str]:
+        """The values of a relation as a sentence has them."""
+        return text
 
     def numbers(self, name: str, index: Ints) -> Ints:
         """The number of each subject, of a numeric relation; days since 1970-01-01, of a date relation."""
@@ -201,9 +214,7 @@ class World:
         if relation.among:
             return block * self.spec.types[relation.object].block + self._among(name, relation, index)
         if relation.apart_from:
-            other = self.objects(relation.apart_from, index)
-            away: Ints = 1 + below(self._key("relation", name), index, m - 1)
-            return other // m * m + (other % m + away) % m
+            return self._other(name, relation, self.follow(relation.apart_from.split("."), index), index)
         if relation.reach:
             home = below(self._key("reach", name), block, relation.reach) * len(ROLES) + ROLES.index("background")
         else:
@@ -220,6 +231,15 @@ class World:
             return cycle(key, index % n, n)
         return slots(key, mix(key, block), index % n, n, m, bounds(n, m, zipf=relation.heads == "zipf"))
 
+    def _other(self, name: str, relation: Relation, apart: Ints, index: Ints) -> Ints:
+        """Another of the same block; of people with families, one of the same generation."""
+        entity, key = self.spec.types[relation.object], self._key("relation", name)
+        m, elders = entity.block, entity.elders
+        if not elders:
+            away: Ints = 1 + below(key, index, m - 1)
+            return apart // m * m + (apart % m + away) % m
+        return peer_of(self._kin_key(relation.object, apart), apart, m, elders, mix(key, index))
+
     def _among(self, name: str, relation: Relation, index: Ints) -> Ints:
         n = self.spec.types[relation.object].block
         blocks, row = np.unique(self.block_of(relation.subject, index), return_inverse=True)
@@ -229,11 +249,14 @@ class World:
 
     def _place(self, kind: str, index: Ints) -> Ints:
         size = self.spec.types[kind].block
-        return place_of(mix(self._key("kin", kind), self.block_of(kind, index)), index, size)
+        return place_of(self._kin_key(kind, index), index, size)
+
+    def _kin_key(self, kind: str, index: Ints) -> Words:
+        return mix(self._key("kin", kind), self.block_of(kind, index))
 
     def _kin(self, relation: Relation, index: Ints) -> Ints:
         entity = self.spec.types[relation.subject]
-        key = mix(self._key("kin", relation.subject), self.block_of(relation.subject, index))
+        key = self._kin_key(relation.subject, index)
         if relation.link == "partner":
             return partner_of(key, index, entity.block)
         return parent_of(key, index, entity.block, entity.elders, mother=relation.link == "mother")
