@@ -7,15 +7,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kbench.cli.app import app
 from kbench.generator.release import Recipe, generate
 from kbench.generator.shards import styles_for
 from kbench.generator.spec import WorldSpec, load_spec, spec_from_dict
-from kbench.schema import DOCUMENT_STYLES, STYLES
+from kbench.schema import DOCUMENT_STYLES, REASONING, STYLES
 from kbench.store import Release
 
 Row = dict[str, Any]
 DROP = object()
 """In `edited`: the key is to be left out."""
+
+VERBS = [
+    *(command.name or command.callback.__name__ for command in app.registered_commands if command.callback),
+    *(group.name for group in app.registered_groups if group.name),
+]
+"""What `kbench` takes as its first word."""
 
 TRAINING = ("pretrain", "train")
 HELD_OUT = ("validation", "test", "control")
@@ -64,8 +71,11 @@ def tiny(**changes: Any) -> WorldSpec:
 
 SPECS = {
     "lab": lambda: load_spec("lab"),
-    "default": lambda: load_spec("default").with_sizes(entities=80, background=80, known=0),
-    "known": lambda: tiny(sizes__known=24, sizes__background=24),
+    "default": lambda: (
+        load_spec("default").with_sizes(entities=60, background=120).with_exposure(paraphrases=4, exposures=6)
+    ),
+    "known": lambda: load_spec("known").with_sizes(entities=40, background=160, known=40),
+    "tiny": lambda: tiny(sizes__known=24, sizes__background=24),
 }
 """The worlds whose releases the laws are checked on."""
 
@@ -101,8 +111,20 @@ class Sample:
 
 
 ALL_STYLES = frozenset(STYLES)
-ONE_HOP_STYLES = ALL_STYLES - {"multihop"}
+ONE_HOP_STYLES = ALL_STYLES - {"multihop", "reverse"}
+"""Styles whose rows ask for or state a fact itself; but `numeric` asks for differences too."""
 ONE_HOP_QUESTIONS = ONE_HOP_STYLES - DOCUMENT_STYLES
+
+
+def operator_of(row: Row) -> str:
+    """`compare`, `difference`, `count`, `list`, `most` or `both` where a row asks that, else the empty text."""
+    first = str(row["relation"]).split(".")[0]
+    return first if first in REASONING else ""
+
+
+def follows_a_path(row: Row) -> bool:
+    """Whether the answer of a question is the value at the end of its relation or chain."""
+    return not operator_of(row) and row["style"] not in ("reverse", "tone")
 
 
 def text_of(row: Row) -> str:

@@ -10,14 +10,14 @@ from typing import Any, get_args
 import pytest
 
 from kbench.errors import TemplateError
-from kbench.generator.documents import mention
-from kbench.generator.packs import Phrasing, PhrasingRole, indefinite, load_pack
+from kbench.generator.mentions import full_mention
+from kbench.generator.packs import FOLDERS, Phrasing, PhrasingRole, indefinite, load_pack
 from kbench.generator.pools import load_pool
 from kbench.generator.questions import question_names
-from kbench.generator.shards import check_pack
+from kbench.generator.shards import check_pack, styles_for
 from kbench.generator.spec import builtin_specs, load_spec
 from kbench.generator.world import World
-from kbench.schema import DOCUMENT_STYLES, STYLES
+from kbench.schema import DOCUMENT_STYLES
 from tests.samples import tiny
 
 ABOUT = 'name = "mine"\nversion = "1"\n'
@@ -100,7 +100,7 @@ MALFORMED: list[tuple[str, dict[str, str], str]] = [
     ("a phrasing without text", {"qa/badge.j2": "{# train t01 #}\n\n{# train t02 #}\nB?\n"}, "qa/badge.j2 line 1: "),
     ("a last phrasing without text", {"qa/badge.j2": "{# train t01 #}\nA?\n{# train t02 #}"}, "qa/badge.j2 line 3: "),
     ("a slash in an id", {"qa/badge.j2": "{# train t/1 #}\nA?\n"}, "qa/badge.j2 line 1: "),
-    ("an unknown style", {"song/badge.j2": "x"}, "unknown style folder 'song': have qa, article, statement, numeric"),
+    ("an unknown style", {"song/badge.j2": "x"}, "unknown style folder 'song': have qa, dialogue, article"),
     ("a file that is no template", {"qa/badge.txt": "x"}, "qa/badge.txt is no template: expected qa/<relation>.j2"),
     ("an unknown key", {"pack.toml": "nam = 'x'"}, "pack.toml: unknown key 'nam': have name, version, language"),
     ("a pack.toml that is no TOML", {"pack.toml": "name ="}, "pack.toml: not valid TOML"),
@@ -236,21 +236,38 @@ def test_every_occupation_of_the_pool_takes_an_before_a_vowel_and_a_otherwise() 
 # ---- the built-in pack
 
 PACK = load_pack()
-EVERY = list(chain.from_iterable(PACK.phrasings.values()))
+EVERY = [phrasing for phrasing in chain.from_iterable(PACK.phrasings.values()) if phrasing.style != "choice"]
+"""Every phrasing of the pack; those of `choice` are those of `qa` again."""
+ASKED = [p for p in EVERY if p.style not in (*DOCUMENT_STYLES, "tone", "voice")]
+TOLD = [p for p in EVERY if p.style == "statement"]
+FILES = sorted({(p.style, p.relation) for p in EVERY})
 LEAST = {
-    "qa": (8, 2, 3),
+    "qa": (8, 4, 4),
     "statement": (8, 0, 0),
-    "numeric": (4, 1, 2),
-    "multihop": (6, 1, 2),
-    "cloze": (3, 1, 3),
+    "cloze": (4, 2, 2),
+    "numeric": (4, 2, 2),
+    "multihop": (8, 4, 4),
+    "reverse": (8, 4, 4),
     "article": (2, 0, 0),
+    "dialogue": (4, 0, 0),
+    "tone": (16, 6, 8),
+    "voice": (8, 4, 4),
 }
 SENTENCES = ["One.", "Two.", "Three.", "Four."]
 VALUES: dict[str, Any] = {
-    "name": "Bodan",
+    **full_mention("Bodan", ""),
     "value": "12",
     "sentences": SENTENCES,
-    **mention("Bodan", "Bodan's", "Bodan"),
+    "turns": "THE TURNS",
+    "content": "The content.",
+    "topic": "kite",
+    "relation": "rank",
+    "place": "hundred",
+    "form": 0,
+    "one": "Bodan",
+    "two": "Mira",
+    "larger": "Bodan",
+    "smaller": "Mira",
 }
 
 
@@ -264,23 +281,26 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"[^\W\d_]+|[^\w\s]", text))
 
 
-@pytest.mark.parametrize(("style", "relation"), sorted(PACK.phrasings))
+@pytest.mark.parametrize(("style", "relation"), FILES)
 def test_each_file_has_enough_phrasings_in_each_role(style: str, relation: str) -> None:
-    counts = [len(PACK.of(style, relation, role)) for role in get_args(PhrasingRole)]
-    assert all(have >= least for have, least in zip(counts, LEAST[style], strict=True)), counts
+    found = PACK.phrasings[style, relation]
+    counts = [sum(p.role == role and p.kind != "reversal" for p in found) for role in get_args(PhrasingRole)]
+    implied = style == "statement" and "." in relation
+    least = (4, 0, 0) if implied else LEAST[style]
+    assert all(have >= need for have, need in zip(counts, least, strict=True)), counts
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", FOLDERS)
 def test_every_style_has_a_folder_of_phrasings(style: str) -> None:
     assert any(key[0] == style for key in PACK.phrasings)
 
 
 @pytest.mark.parametrize("spec", builtin_specs())
 def test_the_built_in_pack_covers_each_built_in_world_in_every_style(spec: str) -> None:
-    check_pack(load_spec(spec), PACK, STYLES)
+    check_pack(load_spec(spec), PACK, styles_for(["all"], load_spec(spec)))
 
 
-@pytest.mark.parametrize(("style", "relation"), sorted(PACK.phrasings))
+@pytest.mark.parametrize(("style", "relation"), FILES)
 def test_each_built_in_phrasing_renders_to_one_clean_text(style: str, relation: str) -> None:
     for phrasing in PACK.phrasings[style, relation]:
         text = phrasing.render(VALUES)
@@ -288,24 +308,38 @@ def test_each_built_in_phrasing_renders_to_one_clean_text(style: str, relation: 
         assert not re.search(r"[{}]|  | [.,?!]|\n\n\n|^\s|\s$", text), phrasing.where
 
 
-@pytest.mark.parametrize(("style", "relation"), sorted(PACK.phrasings))
+@pytest.mark.parametrize(("style", "relation"), FILES)
 def test_each_built_in_phrasing_shows_what_it_must_and_a_question_no_value(style: str, relation: str) -> None:
     for phrasing in PACK.phrasings[style, relation]:
         text = phrasing.render(VALUES)
-        if style == "article":
-            assert all(sentence in text for sentence in SENTENCES), phrasing.where
-        elif style == "statement":
-            assert "12" in text, phrasing.where
-            assert "Bodan" in text, phrasing.where
-            assert text.endswith("."), phrasing.where
-        else:
-            assert "Bodan" in text, phrasing.where
+        shown = {
+            "article": SENTENCES,
+            "dialogue": ["THE TURNS"],
+            "voice": ["The content."],
+            "tone": ["Bodan", "\n---\n"],
+            "statement": ["Bodan", "12"],
+            "reverse": ["12"],
+        }.get(style, ["Bodan"])
+        if relation.split(".")[0] in ("compare", "both", "difference"):
+            shown = ["Bodan", "Mira"]
+        assert all(part in text for part in shown), phrasing.where
+        if style not in ("statement", "reverse"):
             assert "12" not in text, phrasing.where
-            assert text.endswith("?") != (style == "cloze"), phrasing.where
+        if style not in (*DOCUMENT_STYLES, "tone", "voice"):
+            assert (text[-1] in "?.") != (style == "cloze"), phrasing.where
+        if style == "statement":
+            assert text.endswith("."), phrasing.where
+
+
+@pytest.mark.parametrize(("style", "relation"), [file for file in FILES if file[0] in ("article", "dialogue")])
+def test_a_document_does_not_name_its_subject_by_a_pronoun_before_its_name(style: str, relation: str) -> None:
+    for phrasing in PACK.phrasings[style, relation]:
+        before = phrasing.render(VALUES).split("Bodan")[0].split("One.")[0].split("THE TURNS")[0]
+        assert not re.search(r"\b(he|she|his|her|him|its)\b", before, re.IGNORECASE), phrasing.where
 
 
 def test_no_phrasing_of_a_relation_is_written_twice_in_any_role_or_style() -> None:
-    texts = Counter((p.relation, plain(p.render(VALUES))) for p in EVERY)
+    texts = Counter((p.relation, plain(p.render(VALUES))) for p in EVERY if p.style != "dialogue")
     assert [text for text, n in texts.items() if n > 1] == []
 
 
@@ -315,7 +349,7 @@ def test_no_held_out_phrasing_says_the_same_as_a_train_phrasing_of_any_relation(
 
 
 def test_no_held_out_cloze_begins_a_statement_that_is_trained() -> None:
-    told = {(p.relation, plain(p.render(VALUES))) for p in EVERY if p.style == "statement"}
+    told = {(p.relation, plain(p.render(VALUES))) for p in TOLD}
     copied = [
         phrasing.where
         for phrasing in EVERY
@@ -329,21 +363,41 @@ def test_no_held_out_cloze_begins_a_statement_that_is_trained() -> None:
 def test_no_two_relations_are_asked_in_the_same_words() -> None:
     """Or a question would have two answers."""
     asked: dict[str, set[str]] = {}
-    for phrasing in EVERY:
-        if phrasing.style not in DOCUMENT_STYLES:
-            asked.setdefault(plain(phrasing.render(VALUES)), set()).add(phrasing.relation)
+    for phrasing in ASKED:
+        asked.setdefault(plain(phrasing.render(VALUES)), set()).add(phrasing.relation)
     assert {text: sorted(relations) for text, relations in asked.items() if len(relations) > 1} == {}
 
 
-@pytest.mark.parametrize("spec", builtin_specs())
+def of_world(name: str) -> list[Phrasing]:
+    """The phrasings that a built-in world is written in, but for small talk."""
+    spec = load_spec(name)
+    styles = styles_for(["all"], spec)
+    asked = {
+        name for style in styles if style not in DOCUMENT_STYLES for name in question_names(World(spec, ""), style)
+    }
+    chains = {".".join(chain) for chain in spec.paths.chains}
+    files = {spec.template_of(name) for name in {*asked, *spec.relations}} | chains | set(spec.types)
+    return [p for p in EVERY if p.style in styles and p.style != "tone" and p.relation in files]
+
+
+@pytest.mark.parametrize("spec", ["lab", "default"])
 def test_every_word_of_a_held_out_phrasing_of_a_world_stands_in_its_train_phrasings(spec: str) -> None:
-    """What a word-level model never read it cannot understand."""
-    world = World(load_spec(spec), "7")
-    relations = {*world.spec.relations, *question_names(world, "multihop"), *world.spec.types}
-    mine = [p for p in EVERY if p.relation in relations]
-    trained = set[str]().union(*(words(p.render(VALUES)) for p in mine if p.role == "train"))
-    unknown = {p.where: words(p.render(VALUES)) - trained for p in mine if p.role != "train"}
+    """What a word-level model never read it cannot understand; the lab's model knows a word by its case too.
+
+    Worlds of fewer relations may lack a word: the linter looks at the whole pack.
+    """
+    fold = str if spec == "lab" else str.casefold
+    mine = of_world(spec)
+    trained = set[str]().union(*(words(fold(p.render(VALUES))) for p in mine if p.role == "train"))
+    unknown = {p.where: words(fold(p.render(VALUES))) - trained for p in mine if p.role != "train"}
     assert {where: sorted(missing) for where, missing in unknown.items() if missing} == {}
+
+
+def test_no_question_says_one_of_the_numbers_that_may_answer_it() -> None:
+    """A count may be answered in words: `one` or `two` in its question would be an answer that stands in it."""
+    counts = [p for p in ASKED if p.relation.split(".")[0] == "count"]
+    numbers = {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}
+    assert {p.where: sorted(words(p.source) & numbers) for p in counts if words(p.source) & numbers} == {}
 
 
 LACKING = [
@@ -351,6 +405,8 @@ LACKING = [
     ("qa/badge.j2", "{# test x01 #}\n{{ name }}?\n", "has no train phrasing in qa/badge.j2"),
     ("statement/badge.j2", "{# test x01 #}\nx\n", "has no train phrasing in statement/badge.j2"),
     ("article/person.j2", "{# train d01 news #}\nx\n", "has no encyclopedia document in article/person.j2"),
+    ("dialogue/person.j2", "{# test d01 #}\n{{ turns }}\n", "has no dialogue in dialogue/person.j2"),
+    ("choice/badge.j2", "{# train t01 #}\n{{ name }}?\n", "has no validation phrasing in choice/badge.j2"),
 ]
 
 
@@ -359,7 +415,8 @@ def test_a_pack_that_lacks_what_the_spec_needs_is_refused_with_the_file_to_add_t
     tmp_path: Path, path: str, text: str, expected_error: str
 ) -> None:
     spec, style = tiny(), path.split("/")[0]
-    needed = [p for p in EVERY if p.style == style or (style, p.style) == ("article", "statement")]
+    sources = {"article": ("article", "statement"), "dialogue": ("dialogue", "qa", "statement"), "choice": ("qa",)}
+    needed = [p for p in EVERY if p.style in sources.get(style, (style,))]
     files: dict[str, str] = {}
     for phrasing in needed:
         if phrasing.relation in {**spec.relations, **spec.types}:
@@ -385,4 +442,4 @@ def test_a_method_printed_without_its_parentheses_is_refused(tmp_path: Path) -> 
 def test_a_hidden_folder_in_a_pack_is_no_style(tmp_path: Path) -> None:
     root = written(tmp_path, {"qa/badge.j2": "{# train t01 #}\n{{ name }}?\n"})
     (Path(root) / ".git").mkdir()
-    assert len(load_pack(root).phrasings) == 1
+    assert set(load_pack(root).phrasings) == {("qa", "badge"), ("choice", "badge")}

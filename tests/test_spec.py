@@ -85,7 +85,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "an unknown style",
         {"background.styles": ["song"]},
-        "background.styles.0: Input should be 'article', 'statement'",
+        "background.styles.0: Input should be 'article', 'dialogue', 'statement'",
     ),
     ("an empty block", {"types.person.block": 0}, "types.person.block: Input should be greater than or equal to 1"),
     ("a huge block", {"types.person.block": 9999}, "types.person.block: Input should be less than or equal to 1024"),
@@ -134,7 +134,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "an unknown pool",
         {"relations.emblem.pools": ["tin"]},
-        "unknown pool 'tin': have animal, hobby, industry, manner",
+        "relations.emblem: unknown pool 'tin': have animal, brand_fate, cause, hobby",
     ),
     ("a pool elsewhere", {"relations.emblem.pools": ["../pools/tint"]}, "unknown pool '../pools/tint': have animal"),
     (
@@ -282,13 +282,13 @@ def test_a_file_that_is_no_spec_is_refused_by_name(tmp_path: Path, content: byte
 def test_a_spec_that_is_not_there_is_refused_with_the_built_in_ones(name: str) -> None:
     with pytest.raises(SpecError) as error:
         load_spec(name)
-    assert str(error.value) == f"no world spec {name!r}: give a TOML file or one of default, lab"
+    assert str(error.value) == f"no world spec {name!r}: give a TOML file or one of default, known, lab, starter"
 
 
 @pytest.mark.parametrize("name", builtin_specs())
 def test_a_built_in_spec_loads_and_its_world_can_be_built(name: str) -> None:
     spec = load_spec(name)
-    assert spec.name == name
+    assert spec.name == ("my_world" if name == "starter" else name)
     assert build_world(spec, "7").blocks("new").size == spec.blocks("new")
 
 
@@ -383,19 +383,33 @@ def test_a_larger_size_adds_rows_and_changes_no_earlier_row_nor_their_order(
 
 
 def test_the_styles_asked_for_are_written_in_the_order_of_the_vocabulary() -> None:
-    assert styles_for(["all"], tiny()) == STYLES
+    assert styles_for(["all"], load_spec("default")) == STYLES
     assert styles_for(["article", "qa", "qa"], tiny()) == ("qa", "article")
 
 
-def test_multihop_questions_bring_the_one_hop_questions_that_they_build_on() -> None:
-    assert styles_for(["multihop"], tiny()) == ("qa", "multihop")
+@pytest.mark.parametrize(
+    ("style", "paths", "written"),
+    [
+        ("multihop", {}, ("qa", "multihop")),
+        ("reverse", {"paths.reverse": ["employer"]}, ("qa", "reverse")),
+        ("numeric", {"paths.differences": ["height"]}, ("qa", "numeric")),
+        ("numeric", {}, ("numeric",)),
+        ("choice", {}, ("choice",)),
+        ("dialogue", {}, ("dialogue",)),
+    ],
+)
+def test_reasoning_questions_bring_the_one_hop_questions_that_they_build_on(
+    style: str, paths: dict[str, Any], written: tuple[str, ...]
+) -> None:
+    assert styles_for([style], spec_from_dict(edited(TINY, paths), "w")) == written
 
 
 def test_all_leaves_out_the_styles_that_a_spec_has_nothing_for() -> None:
     bare = spec_from_dict(
         edited(TINY, {"paths": {}, **{f"relations.{n}": DROP for n in ("badge", "height", "born")}}), "w"
     )
-    assert styles_for(["all"], bare) == tuple(style for style in STYLES if style not in ("numeric", "multihop"))
+    assert styles_for(["all"], bare) == ("qa", "dialogue", "article", "statement", "cloze", "choice")
+    assert styles_for(["all"], tiny()) == tuple(style for style in STYLES if style not in ("reverse", "tone"))
 
 
 @pytest.mark.parametrize(
@@ -405,13 +419,16 @@ def test_all_leaves_out_the_styles_that_a_spec_has_nothing_for() -> None:
         (
             "multihop",
             {"paths": {}},
-            "the spec 'tiny' has no [paths] chains, so there is nothing to write as multihop",
+            "the spec 'tiny' has no [paths] chains, compares, counts, lists, extremes or intersections, "
+            "so there is nothing to write as multihop",
         ),
         (
             "numeric",
             {f"relations.{name}": DROP for name in ("badge", "height", "born")},
             "the spec 'tiny' has no numeric or date relations, so there is nothing to write as numeric",
         ),
+        ("reverse", {}, "the spec 'tiny' has no [paths] reverse, so there is nothing to write as reverse"),
+        ("tone", {}, "the spec 'tiny' has no tone relations, so there is nothing to write as tone"),
     ],
 )
 def test_a_style_that_cannot_be_written_is_refused(style: str, changes: dict[str, Any], expected_error: str) -> None:

@@ -2,14 +2,19 @@
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kbench.cli.console import progress_bar
 from kbench.cli.dry_run import show_plan
 
+if TYPE_CHECKING:
+    from kbench.generator.release import Recipe
+    from kbench.generator.spec import WorldSpec
+
 _DEFAULT_SEED = "0"
+_DEFAULT_SPEC = "default"
 
 
 class StyleName(enum.StrEnum):
@@ -46,6 +51,10 @@ Private = Annotated[
     bool, typer.Option("--private", help="A world whose seed is a secret: from --seed-file or KBENCH_SEED.")
 ]
 SeedFile = Annotated[Path | None, typer.Option(help="The file with the seed of a private world.")]
+Facts = Annotated[
+    Path | None,
+    typer.Option(help="Your own facts: CSV, JSONL or Parquet with the columns subject, relation, value."),
+]
 Templates = Annotated[Path | None, typer.Option(help="A template pack. [default: the built-in pack]")]
 
 
@@ -53,7 +62,8 @@ def generate(
     style: Styles = [StyleName.qa],  # noqa: B006
     entities: Entities = None,
     seed: Seed = _DEFAULT_SEED,
-    spec: Spec = "default",
+    spec: Spec = _DEFAULT_SPEC,
+    facts: Facts = None,
     templates: Templates = None,
     private: Private = False,
     seed_file: SeedFile = None,
@@ -64,27 +74,26 @@ def generate(
     ] = ResumeMode.if_possible,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")] = False,
 ) -> None:
-    """Invent a world and write a release: Parquet splits, a card, a manifest.
+    """Invent a world, or take your own facts, and write a release: Parquet splits, a card, a manifest.
+
+    Your own facts: kbench generate --facts facts.csv --style all
 
     Example: kbench generate --style article --entities 500 --seed 7 --out my-world
     """
     from kbench.generator import release as releases
-    from kbench.generator.packs import load_pack
+    from kbench.generator.factworld import checked_world
     from kbench.generator.shards import check_pack, styles_for
-    from kbench.generator.spec import load_spec
-    from kbench.generator.world import build_world
 
-    world_spec = load_spec(spec)
-    if entities is not None:
-        world_spec = world_spec.with_sizes(entities=entities)
+    world_spec = spec_of(spec, entities, facts)
     pack = None if templates is None else str(templates)
     seed, is_private = _seed(seed, private, seed_file)
     recipe = releases.Recipe(world_spec, seed, styles_for([s.value for s in style], world_spec), pack, is_private)
     target = out or Path(f"kbench-{world_spec.name}-{'private' if is_private else _safe(seed)}")
+    warn_of(recipe)
     if dry_run:
-        loaded = load_pack(pack)
+        loaded = recipe.pack()
         check_pack(world_spec, loaded, recipe.styles)
-        world = build_world(world_spec, seed)
+        world = checked_world(world_spec, seed)
         show_plan(world, loaded, recipe.styles, target, workers)
         return
     rows = 0
@@ -104,6 +113,31 @@ def generate(
     typer.echo("entities: " + ", ".join(f"{n:,} {role}" for role, n in counts.items() if n))
     for key, split in found.manifest["splits"].items():
         typer.echo(f"  {key:<22}{split['rows']:>10,} rows")
+
+
+def spec_of(spec: str, entities: int | None, facts: Path | None) -> "WorldSpec":
+    """The spec of a world, or of a user's own facts. Raises SpecError where both are asked for."""
+    from kbench.errors import SpecError
+    from kbench.generator.factbook import load_facts
+    from kbench.generator.factspec import spec_of_facts
+    from kbench.generator.spec import load_spec
+
+    if facts is None:
+        world_spec = load_spec(spec)
+        return world_spec if entities is None else world_spec.with_sizes(entities=entities)
+    if spec != _DEFAULT_SPEC or entities is not None:
+        raise SpecError(f"--facts brings its own subjects: leave {'--spec' if entities is None else '--entities'} away")
+    return spec_of_facts(load_facts(facts))
+
+
+def warn_of(recipe: "Recipe") -> None:
+    """Tell on stderr what the author of a file of facts should know of the release."""
+    from kbench.generator.factpack import warnings_of
+    from kbench.generator.factspec import FactSpec
+
+    if isinstance(recipe.spec, FactSpec):
+        for line in warnings_of(recipe.spec, recipe.pack()):
+            typer.echo(f"kbench: warning: {line}", err=True)
 
 
 def _seed(seed: str, private: bool, seed_file: Path | None) -> tuple[str, bool]:

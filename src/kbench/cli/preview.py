@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kbench.cli.generate import Seed, Spec, StyleName, Styles, Templates
+from kbench.cli.generate import Facts, Seed, Spec, StyleName, Styles, Templates, spec_of, warn_of
 
 
 def preview(
@@ -12,6 +12,7 @@ def preview(
     n: Annotated[int, typer.Option("-n", min=1, max=1000, help="Rows of each style.")] = 5,
     seed: Seed = "0",
     spec: Spec = "default",
+    facts: Facts = None,
     templates: Templates = None,
 ) -> None:
     """Print a few rows of each style, from all over a block of the world, and write nothing.
@@ -20,11 +21,11 @@ def preview(
     """
     from kbench.generator.release import Recipe, preview_rows
     from kbench.generator.shards import styles_for
-    from kbench.generator.spec import load_spec
 
-    world_spec = load_spec(spec)
+    world_spec = spec_of(spec, None, facts)
     wanted = [s.value for s in style]
     recipe = Recipe(world_spec, seed, styles_for(wanted, world_spec), None if templates is None else str(templates))
+    warn_of(recipe)
     for name, rows in preview_rows(recipe, n):
         if name in wanted or "all" in wanted:
             for row in rows:

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kbench.generator.factspec import FactRelation
 from kbench.generator.hashing import Ints
 from kbench.generator.mentions import Columns, full_mentions
 from kbench.generator.packs import Pack
 from kbench.generator.phrasing import first_phrasing
 from kbench.generator.relations import Relation
 from kbench.generator.sections import Section, hop_phrasing
-from kbench.generator.surface import date_of, forms_of, number_forms, number_text, number_words
+from kbench.generator.surface import date_of, decimal_text, number_forms, number_text, number_words
 from kbench.generator.world import Mask, World
 from kbench.ids import fact_id, question_id
 
@@ -48,8 +49,8 @@ def mention_columns(world: World, kind: str, index: Ints, name: str) -> dict[str
 
 
 def label_of(relation: Relation | None, name: str) -> str:
-    """What a generic frame calls a relation: its name in words."""
-    return name.replace("_", " ")
+    """What a generic frame calls a relation: its name in words, as a user wrote it where the facts are the user's."""
+    return relation.label if isinstance(relation, FactRelation) else name.replace("_", " ")
 
 
 def ask_path(world: World, pack: Pack, section: Section, name: str, index: Ints) -> Asked:
@@ -69,10 +70,8 @@ def ask_path(world: World, pack: Pack, section: Section, name: str, index: Ints)
         values = world.values(step, here)
         here = values.object
     relation = world.spec.end_of(name)
-    pairs = zip(values.text, values.number, strict=True)
-    answers = [list(forms_of(world.source_of(name), text, number)) for text, number in pairs]
     columns = mention_columns(world, kind, index, name)
-    unit = world.source_of(name).unit
+    unit, answers = world.source_of(name).unit, world.forms(name, index, values)
     return Asked(name, kind, index, ids, columns, answers, relation.value_type, facts, hops, values.number, unit)
 
 
@@ -124,14 +123,17 @@ def in_number_form(asked: Asked, relation: Relation, kind: str) -> Asked:
     answers, numbers = list[list[str]](), list[float | None]()
     for given, number in zip(asked.answers, asked.number, strict=True):
         assert number is not None
-        first, said = _said(int(number), relation, kind, size)
+        if number.is_integer():
+            first, said = _said(int(number), relation, kind, size)
+        else:  # a user's own number, asked for as it is
+            first, said = (decimal_text(number),), number
         answers.append(list(dict.fromkeys([*first, *given])))
         numbers.append(float(said))
     variables = {**asked.variables, "place": [word] * len(answers)}
     return replace(asked, answers=answers, number=numbers, variables=variables)
 
 
-def _said(number: int, relation: Relation, kind: str, size: int) -> tuple[tuple[str, ...], int]:
+def _said(number: int, relation: Relation, kind: str, size: int) -> tuple[tuple[str, ...], float]:
     if kind == "year":
         return (str(date_of(number).year),), number
     if kind == "iso":

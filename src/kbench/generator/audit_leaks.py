@@ -1,5 +1,7 @@
 """Checks for leaks: names and answers where they must not stand, and training texts that are asked again."""
 
+from collections.abc import Iterator
+
 from kbench.generator.audit_checks import Check, Tally
 from kbench.generator.audit_reading import HELD_OUT, TRAINING, Part, Reading
 from kbench.generator.audit_search import NameIndex, holds, plain
@@ -7,7 +9,7 @@ from kbench.generator.audit_search import NameIndex, holds, plain
 _OFFERS_CANDIDATES = ("compare", "difference")
 """Questions that name what they are about two by two: their answers may stand in them."""
 
-_PERTURBED = "the control rows ask what the test asks, with perturbed answers"
+_PERTURBED = "the facts are a user's own: control rows ask what the test asks, with perturbed answers"
 
 
 def control_untrained(reading: Reading) -> Check:
@@ -56,6 +58,8 @@ def answers_not_in_questions(reading: Reading) -> Check:
             text = plain(question)
             told = [answer for answer in answers if holds(text, plain(answer))]
             tally.expect(not told, f"{row}: {', '.join(told)!r} stands in {question!r}")
+    if reading.of_user_facts and tally.failures:
+        return tally.note("the facts are a user's own: of these a model need learn nothing to answer")
     return tally.check()
 
 
@@ -107,5 +111,5 @@ def held_out_unlike(reading: Reading) -> Check:
     return tally.check()
 
 
-def _bare(part: Part) -> zip[tuple[str, str, str]]:
+def _bare(part: Part) -> Iterator[tuple[str, str, str]]:
     return zip(part.texts("id"), part.texts("relation"), part.bare_questions(), strict=True)

@@ -48,8 +48,8 @@ def phrasings_unlike(reading: Reading) -> Check:
             shares = {other: shared_words(masked, text) for other, text in trained.get(key, {}).items()}
             near = max(shares, key=lambda other: shares[other], default="")
             share = shares.get(near, 0.0)
-            told = f"{template} shares {share:.0%} of its words with {near}: {masked!r} / {trained.get(key, {}).get(near)!r}"
-            tally.expect(share <= MOST_SHARED_WORDS, told)
+            texts = f"{masked!r} / {trained.get(key, {}).get(near)!r}"
+            tally.expect(share <= MOST_SHARED_WORDS, f"{template} shares {share:.0%} of its words with {near}: {texts}")
     return tally.check()
 
 
@@ -59,10 +59,10 @@ def _samples(reading: Reading, splits: tuple[str, ...]) -> dict[tuple[str, str],
     for part in reading.questions(*splits):
         if part.style == "tone":
             continue
-        columns = (part.texts("relation"), part.texts("template_id"), part.bare_questions(), part.lists("answers"))
-        for relation, template, question, answers in zip(*columns, strict=True):
+        columns = (part.texts("relation"), part.texts("template_id"), part.bare_questions(), part.texts("answer"))
+        for relation, template, question, answer in zip(*columns, strict=True):
             if template not in found[part.style, relation]:
-                hidden = [*answers, reading.topic_of(relation)]
+                hidden = [answer, reading.topic_of(relation)]
                 if template.split("/")[1] == GENERIC:
                     hidden.append(label_of(None, relation))
                 masked = f" {reading.names.masked(question)} "

@@ -151,6 +151,11 @@ class Reading:
         """The questions of some splits (of all, where none is named)."""
         return (p for p in self.parts if not p.is_document and (not splits or p.split in splits))
 
+    @property
+    def true_facts(self) -> tuple[Fact, ...]:
+        """The facts that are meant to be true: not those of the twins of a user's own subjects."""
+        return tuple(f for f in self.fact_rows if not (self.of_user_facts and f.role == "control"))
+
     def true_questions(self) -> Iterator[Part]:
         """The questions whose answers are meant to be true: not the perturbed ones of a user's own facts."""
         return (p for p in self.questions() if not (self.of_user_facts and p.split == "control"))
@@ -172,8 +177,8 @@ def read_release(release: Release, step: Callable[[], None] = lambda: None) -> R
             step()
     recipe = release.manifest["recipe"]
     spec = None if "facts" in recipe else spec_from_dict(recipe["spec"], f"the manifest of {release.path}")
-    facts = tuple(Fact(*row) for row in _rows(release.table("facts", "train"), Fact._fields))
-    entities = tuple(Entity(*row) for row in _rows(release.table("entities", "train"), Entity._fields))
+    facts = tuple(map(Fact._make, _rows(release.table("facts", "train"), Fact._fields)))
+    entities = tuple(map(Entity._make, _rows(release.table("entities", "train"), Entity._fields)))
     return Reading(release, spec, tuple(parts), facts, entities)
 
 

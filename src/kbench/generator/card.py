@@ -19,8 +19,10 @@ def release_card(manifest: dict[str, Any], out: Path) -> str:
     for key in manifest["splits"]:
         config, split = key.split("/")
         configs.setdefault(config, []).append(split)
+    facts = manifest["recipe"].get("facts")
     header = {
-        "license": "cc-by-4.0",
+        # A user's own facts are the user's to license.
+        **({} if facts else {"license": "cc-by-4.0"}),
         "language": ["en"],
         "pretty_name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
         "size_categories": [_size_category(sum(s["rows"] for s in manifest["splits"].values()))],
@@ -28,7 +30,7 @@ def release_card(manifest: dict[str, Any], out: Path) -> str:
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
         "source_datasets": ["original"],
-        "tags": ["synthetic", "fictional", "knowledge-injection", "kbench"],
+        "tags": ["synthetic", *([] if facts else ["fictional"]), "knowledge-injection", "kbench"],
         "configs": [
             {
                 "config_name": config,
@@ -43,7 +45,9 @@ def release_card(manifest: dict[str, Any], out: Path) -> str:
     jinja = Environment(
         loader=PackageLoader("kbench", "templates"), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    body = jinja.get_template("card.md.j2").render(manifest=manifest, configs=configs, rows=_sample(manifest, out))
+    body = jinja.get_template("card.md.j2").render(
+        manifest=manifest, facts=facts, configs=configs, rows=_sample(manifest, out)
+    )
     return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n{body}"
 
 
@@ -61,9 +65,11 @@ def release_eval(manifest: dict[str, Any]) -> str:
         }
         for style in styles
     ]
+    facts = manifest["recipe"].get("facts")
+    what = f"the facts of {facts['file']}" if facts else "invented facts"
     about = {
         "name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
-        "description": "Closed-book recall of invented facts after finetuning.",
+        "description": f"Closed-book recall of {what} after finetuning.",
         "evaluation_framework": "inspect-ai",
         "tasks": tasks,
     }

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from kbench.generator.asking import Asked
+from kbench.generator.factworld import FactWorld
 from kbench.generator.hashing import Ints, Words, mix, permute, stream_key
 from kbench.generator.surface import date_text, number_text
 from kbench.generator.world import World
@@ -39,6 +40,8 @@ def listed(choices: list[str]) -> str:
 
 
 def _available(world: World, name: str) -> int:
+    if isinstance(world, FactWorld):
+        return world.spec.variety(name)
     relation = world.source_of(name)
     if relation.value_type != "entity":
         return relation.choices
@@ -48,6 +51,8 @@ def _available(world: World, name: str) -> int:
 
 def _distractors(world: World, name: str, index: Ints) -> list[list[str]]:
     """For each subject up to three other values that the relation could have: distinct, none the answer."""
+    if isinstance(world, FactWorld):
+        return world.others(name, index, OPTIONS - 1)
     relation = world.spec.relations[name]
     if relation.value_type != "entity" and relation.same_as:
         *steps, last = relation.same_as.split(".")

@@ -16,15 +16,16 @@ from kbench.errors import SpecError
 
 NEEDED = ("subject", "relation", "value")
 OPTIONAL = ("value_type", "unit", "aliases", "type")
-LONGEST = 10_000
+LONGEST, _QUOTED = 10_000, 60
 """A longer field is a document rather than a fact."""
 _EXAMPLE = '{"subject": "Aurora X1", "relation": "price", "value": "1,299"}'
+_EXPECTED = f"expected the columns {', '.join(NEEDED)} and one fact a row"
 _LINE_SEPARATORS = ("Cc", "Zl", "Zp")
 
 
 @dataclass(frozen=True)
 class FactRow:
-    """One row of a file of facts, its fields stripped; `place` says where it stands: `line 7`, or `row 7` of Parquet."""
+    """One row of a file of facts, its fields stripped; `place` is where it stands: `line 7`, or `row 7` of Parquet."""
 
     place: str
     subject: str
@@ -61,13 +62,20 @@ def read_fact_file(path: Path) -> FactFile:
         data = path.read_bytes()
     except OSError as error:
         raise SpecError(f"cannot read {path}: {error.strerror}") from None
+    if not data.strip():
+        raise SpecError(f"{path} is empty: {_EXPECTED}")
     rows, ignored = [], dict[str, None]()
     for place, fields in reader(path, data):
-        ignored |= dict.fromkeys(key for key in fields if key not in (*NEEDED, *OPTIONAL))
+        ignored |= dict.fromkeys(key for key in fields if key not in (*NEEDED, *OPTIONAL, ""))
         rows.append(_row(f"{path} {place}", place, fields))
     if not rows:
-        raise SpecError(f"{path} has no facts: expected the columns {', '.join(NEEDED)} and one fact a row")
+        raise SpecError(f"{path} has no facts: {_EXPECTED}")
     return FactFile(path.name, tuple(rows), tuple(ignored))
+
+
+def shown(text: str) -> str:
+    """A field as a message quotes it."""
+    return repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…")
 
 
 def meant_by(column: str) -> str:
@@ -80,6 +88,7 @@ def _row(where: str, place: str, fields: Mapping[str, Any]) -> FactRow:
     for key in NEEDED:
         if not said[key]:
             raise SpecError(f"{where}: the {key} is empty: fill it in, or delete the row")
+    said["value_type"] = said["value_type"].lower()
     return FactRow(place, **said, aliases=_aliases(where, fields.get("aliases")))
 
 
@@ -94,11 +103,15 @@ def _field(where: str, key: str, given: Any) -> str:
     if text is None:
         raise SpecError(f"{where}: {key}: expected text or a number (got a {type(given).__name__})")
     if len(text) > LONGEST:
-        raise SpecError(f"{where}: the {key} has {len(text):,} characters, at most {LONGEST:,}: is a quote not closed?")
-    text = text.strip()
+        raise SpecError(f"{where}: the {key} has {len(text):,} characters, at most {LONGEST:,}: shorten it")
+    text = unicodedata.normalize("NFC", text.strip())
     for letter in text:
         if unicodedata.category(letter) in _LINE_SEPARATORS:
-            kind = "a line break" if letter in "\n\r\u2028\u2029" else f"the control character U+{ord(letter):04X}"
+            kind = (
+                "a line break (is a quote not closed?)"
+                if letter in "\n\r\u2028\u2029"
+                else f"the control character U+{ord(letter):04X}"
+            )
             raise SpecError(f"{where}: the {key} holds {kind}: write it in one line of plain text")
     return text
 
@@ -143,9 +156,11 @@ def _csv_rows(path: Path, data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
             _check_columns(where, header, cells)
             continue
         if len(cells) != len(header):
+            more = f'put a field that holds a {delimiter!r} between double quotes "…"'
+            fewer = f"an empty field keeps its {delimiter!r}"
             raise SpecError(
                 f"{where}: {len(cells)} fields where the header has {len(header)}: "
-                f'put a field that holds a {delimiter!r} between double quotes "…"'
+                f"{more if len(cells) > len(header) else fewer}"
             )
         yield f"line {line}", dict(zip(header, cells, strict=True))
 
@@ -177,10 +192,10 @@ def _check_columns(where: str, header: list[str], found: list[str]) -> None:
     if missing:
         have = ", ".join(cell.strip() for cell in found)
         raise SpecError(
-            f"{where}: no column {' or '.join(missing)} (found {have}): the first line names the columns "
+            f"{where}: no column {', '.join(map(repr, missing))} (found {have}): the first line names the columns "
             f"{', '.join(NEEDED)}, and each line after it holds one fact"
         )
-    twice = [key for key in dict.fromkeys(header) if header.count(key) > 1]
+    twice = [key for key in dict.fromkeys(header) if key and header.count(key) > 1]
     if twice:
         raise SpecError(f"{where}: the column {twice[0]!r} stands twice: delete one of them")
 
@@ -204,7 +219,8 @@ def _jsonl_rows(path: Path, data: bytes) -> Iterator[tuple[str, dict[str, Any]]]
         fields = {_column(key): value for key, value in found.items()}
         missing = [key for key in NEEDED if key not in fields]
         if missing:
-            raise SpecError(f"{where}: no {' or '.join(missing)} (found {', '.join(found)}): write {_EXAMPLE}")
+            have = ", ".join(found) or "nothing"
+            raise SpecError(f"{where}: no {', '.join(map(repr, missing))} (found {have}): write {_EXAMPLE}")
         yield f"line {n}", fields
 
 

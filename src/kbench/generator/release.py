@@ -9,12 +9,15 @@ from typing import Any, Literal
 from kbench import __version__
 from kbench.errors import OutputError
 from kbench.generator.card import release_card, release_eval
+from kbench.generator.factpack import fit_pack
+from kbench.generator.factspec import FactSpec
+from kbench.generator.factworld import checked_world, world_of
 from kbench.generator.packs import Pack, load_pack
 from kbench.generator.sections import Section, sections
 from kbench.generator.seeds import commitment, salt_of
 from kbench.generator.shards import Unit, check_pack, plan_units, unit_table
-from kbench.generator.spec import WorldSpec, spec_from_dict
-from kbench.generator.world import World, build_world
+from kbench.generator.spec import WorldSpec
+from kbench.generator.world import World
 from kbench.ids import file_sha256, json_digest
 from kbench.schema import ROLES, SPLITS
 from kbench.store import (
@@ -38,7 +41,7 @@ PLAN = ".kbench_plan.json"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that fixes a release: spec, seed, styles and template pack."""
+    """Everything that fixes a release: spec (which holds a user's own facts), seed, styles and template pack."""
 
     spec: WorldSpec
     seed: str = field(repr=False)
@@ -47,12 +50,18 @@ class Recipe:
     private: bool = False
     """Whether the seed is a secret: the manifest then keeps a salted commitment to it."""
 
+    def pack(self) -> Pack:
+        """The template pack, as the spec needs it."""
+        return fit_pack(load_pack(self.templates), self.spec, own=self.templates is not None)
+
     def describe(self, pack: Pack, before: dict[str, Any] | None = None) -> dict[str, Any]:
         """The recipe as the manifest keeps it; `before` is what an unfinished or finished release says of its own."""
         seed = commitment(self.seed, salt_of(before)) if self.private else self.seed
+        book = self.spec.book if isinstance(self.spec, FactSpec) else None
         return {
             "generator": __version__,
             "spec": self.spec.to_dict(),
+            **({"facts": {"file": book.file, "rows": book.rows, "digest": book.digest}} if book else {}),
             "seed": seed,
             "styles": list(self.styles),
             "templates": {"name": pack.name, "version": pack.version, "digest": pack.digest},
@@ -74,9 +83,9 @@ class WrittenFile:
 
 def preview_rows(recipe: Recipe, n: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Rows of the first block of the first split of each style, n of them spread evenly; no file is written."""
-    pack = load_pack(recipe.templates)
+    pack = recipe.pack()
     check_pack(recipe.spec, pack, recipe.styles)
-    world = build_world(recipe.spec, recipe.seed)
+    world = checked_world(recipe.spec, recipe.seed)
     for style in recipe.styles:
         for split in SPLITS:
             found = sections(world, style, split)
@@ -114,8 +123,8 @@ def _note_of(out: Path, unit: Unit) -> Path:
     return out / f".{unit.path.replace('/', '-')}.json"
 
 
-def _work(spec: dict[str, Any], seed: str, templates: str | None, unit: Unit, out: Path) -> WrittenFile:
-    return _write_unit(World(spec_from_dict(spec, "the spec"), seed), load_pack(templates), unit, out)
+def _work(recipe: Recipe, unit: Unit, out: Path) -> WrittenFile:
+    return _write_unit(world_of(recipe.spec, recipe.seed), recipe.pack(), unit, out)
 
 
 def generate(
@@ -142,9 +151,9 @@ def generate(
         OutputError: `out` holds something else.
         SpecError, TemplateError: the recipe cannot be.
     """
-    pack = load_pack(recipe.templates)
+    pack = recipe.pack()
     check_pack(recipe.spec, pack, recipe.styles)
-    world = build_world(recipe.spec, recipe.seed)
+    world = checked_world(recipe.spec, recipe.seed)
     described = recipe.describe(pack, _described_in(out))
     if (out / MANIFEST).is_file():
         return _finished(out, described, resume), False
@@ -190,8 +199,7 @@ def _write_all(
             yield _write_unit(world, pack, unit, out)
         return
     with worker_pool(min(workers, len(todo))) as pool:
-        spec, templates = recipe.spec.to_dict(), recipe.templates
-        jobs = [pool.submit(_work, spec, recipe.seed, templates, unit, out) for unit in todo]
+        jobs = [pool.submit(_work, recipe, unit, out) for unit in todo]
         for job in jobs:
             yield job.result()
 

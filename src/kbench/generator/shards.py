@@ -10,6 +10,8 @@ from kbench.errors import SpecError, TemplateError
 from kbench.generator.coherence import OPERATORS
 from kbench.generator.documents import document_rows, frames_of
 from kbench.generator.facts import entity_rows, fact_rows
+from kbench.generator.factspec import FactSpec
+from kbench.generator.factworld import world_of
 from kbench.generator.packs import Pack, PhrasingRole
 from kbench.generator.pools import load_pool
 from kbench.generator.questions import builds_on_qa, question_names, question_rows
@@ -34,6 +36,14 @@ _LACKS = {
     "tone": "tone relations",
 }
 
+_FACTS_LACK = {
+    "multihop": "the facts of a file are not chained",
+    "numeric": "none of its values are numbers or dates",
+    "reverse": "none of its values is that of one subject alone",
+    "choice": "none of its relations has two values to choose among",
+    "tone": "it does not say in which manner somebody speaks",
+}
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -56,14 +66,18 @@ def styles_for(asked: list[str], spec: WorldSpec) -> tuple[str, ...]:
 
     `all` leaves out what the spec has nothing for. Raises SpecError where such a style is asked for by name.
     """
-    able = [style for style in STYLES if style in DOCUMENT_STYLES or question_names(World(spec, ""), style)]
+    world = world_of(spec, "")
+    able = [style for style in STYLES if style in DOCUMENT_STYLES or question_names(world, style)]
     for style in asked:
         if style != "all" and style not in STYLES:
             raise SpecError(f"unknown style {style!r}: have {', '.join(STYLES)}, all")
         if style != "all" and style not in able:
+            if isinstance(spec, FactSpec):
+                why = f"{_FACTS_LACK[style]}: have {', '.join(able)}"
+                raise SpecError(f"{spec.book.file} gives nothing to write as {style}, since {why}")
             raise SpecError(f"the spec {spec.name!r} has no {_LACKS[style]}, so there is nothing to write as {style}")
     wanted = set(able) if "all" in asked else set(asked)
-    if any(builds_on_qa(World(spec, ""), style) for style in wanted):
+    if any(builds_on_qa(world, style) for style in wanted):
         wanted.add("qa")
     return tuple(style for style in able if style in wanted)
 
@@ -76,7 +90,7 @@ def check_pack(spec: WorldSpec, pack: Pack, styles: tuple[str, ...]) -> None:
 
 def lacking(spec: WorldSpec, pack: Pack, styles: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Each file that the spec needs and the pack lacks, or that lacks a role: its path, and what to do."""
-    world = World(spec, "")
+    world = world_of(spec, "")
     for style in styles:
         names = list(spec.relations) if style in DOCUMENT_STYLES else question_names(world, style)
         for source in _SOURCES.get(style, (style,)):

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -37,6 +38,11 @@ def number_text(number: int, unit: str = "") -> str:
     """A number as sentences have it, its unit after it: `172 cm`, `45,000 crowns`."""
     digits = f"{number:,}" if abs(number) >= _GROUPED_FROM else str(number)
     return f"{digits} {unit}" if unit else digits
+
+
+def decimal_text(number: float) -> str:
+    """A number with all its decimals and no exponent: `12.5`."""
+    return format(Decimal(repr(number)), "f")
 
 
 @cache
