@@ -33,6 +33,7 @@ def ask_tone(world: World, pack: Pack, section: Section, name: str, index: Ints,
             raise TemplateError(f"{prompt.where}: no {section.phrasing} phrasing in voice/{tones[i]}.j2, or no reply")
         voice = voices[int(below(turn[i : i + 1], np.zeros(1, dtype=np.int64), len(voices))[0])]
         said.append(line.strip())
-        replies.append([voice.render({"content": content.strip(), "name": names[i]})])
+        # The manner itself stands among the answers: it is the fact that the reply shows.
+        replies.append([voice.render({"content": content.strip(), "name": names[i]}), tones[i]])
     facts = [[fact_id(subject, name)] for subject in ids]
     return Asked(name, kind, index, ids, {"said": said}, replies, "tone", facts, [[] for _ in ids], [None] * len(ids))
