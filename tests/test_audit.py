@@ -97,6 +97,7 @@ ROLES = {
     "validation": ("I wonder ({s}) about {who}: state which {r} they gave, please.",),
     "test": ("For {who}, do you happen to recall any {r} from somewhere ({s})?",),
 }
+LETTERS = {"train": "t", "validation": "v", "test": "x"}
 
 
 def _who(style: str, name: str) -> str:
@@ -113,7 +114,7 @@ def write_pack(folder: Path, spec: WorldSpec) -> str:
             # A phrasing asks for the larger or the smaller; train has one of each.
             sides = ("more", "less") if name.split(".")[0] in ("compare", "most") else ("", "")
             texts[f"{style}/{name}.j2"] = "".join(
-                f"{{# {role} {dict(test='x').get(role, role[0])}{n:02d} {sides[n]} #}}\n"
+                f"{{# {role} {LETTERS[role]}{n:02d} {sides[n]} #}}\n"
                 + line.format(s=style, r=f"{name} {sides[n]}".replace(".", " ").strip(), who=_who(style, name))
                 + "\n\n"
                 for role, lines in ROLES.items()
@@ -135,7 +136,7 @@ def write_pack(folder: Path, spec: WorldSpec) -> str:
     )
     for tone in load_pool("manner"):
         texts[f"voice/{tone}.j2"] = "".join(
-            f"{{# {role} {dict(test='x').get(role, role[0])}01 #}}\nHm ({role}, {tone}). {{{{ content }}}}\n\n" for role in ROLES
+            f"{{# {role} {LETTERS[role]}01 #}}\nHm ({role}, {tone}). {{{{ content }}}}\n\n" for role in ROLES
         )
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -282,11 +283,10 @@ def held_out_as_train_of_another(reading: Reading) -> Reading:
     """A held-out question in the words of a train question that is about somebody else."""
     trained = next(row for row in rows_of(reading, "qa", "train") if row["relation"] == "height")
     theirs = reading.entities[trained["entity_id"]].name
-    other = lambda row: trained["question"].replace(theirs, reading.entities[row["entity_id"]].name)  # noqa: E731
-    asked = lambda rows: next(r for r in rows[::-1] if r["relation"] == "height")  # noqa: E731
 
     def edit(rows: list[Row]) -> list[Row]:
-        asked(rows)["question"] = other(asked(rows))
+        asked = next(row for row in rows[::-1] if row["relation"] == "height")
+        asked["question"] = trained["question"].replace(theirs, reading.entities[asked["entity_id"]].name)
         return rows
 
     return edited(reading, "qa", "test", edit)
@@ -295,9 +295,8 @@ def held_out_as_train_of_another(reading: Reading) -> Reading:
 def untaught_hop(reading: Reading) -> Reading:
     """No training text states the industry of the company of a held-out chain."""
     fact = next(r for r in rows_of(reading, "multihop", "test") if r["relation"] == "employer.industry")["fact_ids"][1]
-    says = lambda row: fact in row["fact_ids"]  # noqa: E731
-    places = [("qa", "train"), *((style, "train") for style in ("article", "dialogue", "statement"))]
-    return both(*(drop(style, split, says) for style, split in places))(reading)
+    styles = ("qa", "article", "dialogue", "statement")
+    return both(*(drop(style, "train", lambda row: fact in row["fact_ids"]) for style in styles))(reading)
 
 
 def subject_in_both(reading: Reading) -> Reading:
@@ -390,7 +389,6 @@ CASES: list[tuple[Callable[[Reading], Check], Corrupt, str]] = [
         "of its words with choice/emblem/t00",
     ),
     (relations_covered, without_relation("cloze", "emblem"), "no row of cloze has emblem"),
-    (relations_covered, drop("statement", "train", lambda row: row["relation"] == "mentor"), ""),
     (control_untrained, saying("statement", "train", "text", "control"), "which is control"),
     (control_untrained, saying("qa", "train", "question", "control"), "which is control"),
     (control_untrained, saying("article", "pretrain", "text", "control"), "which is control"),
@@ -529,7 +527,7 @@ def test_a_sound_release_passes_each_check(check: Callable[[Reading], Check], re
 
 @pytest.mark.parametrize(
     ("check", "corrupt", "example"),
-    [pytest.param(*case, id=f"{case[0].__name__}-{n}") for n, case in enumerate(CASES) if case[2]],
+    [pytest.param(*case, id=f"{case[0].__name__}-{n}") for n, case in enumerate(CASES)],
 )
 def test_a_check_fails_on_a_release_corrupted_in_its_way(
     check: Callable[[Reading], Check], corrupt: Corrupt, example: str, reading: Reading
@@ -542,7 +540,7 @@ def test_a_check_fails_on_a_release_corrupted_in_its_way(
 
 def test_every_check_has_a_corruption_that_it_fails_on() -> None:
     noted = {phrasings_used, reasoning_unstated}
-    assert {case[0] for case in CASES if case[2]} == set(CHECKS) - noted
+    assert {case[0] for case in CASES} == set(CHECKS) - noted
 
 
 def test_a_relation_that_documents_state_among_others_counts_as_covered(reading: Reading) -> None:
@@ -552,7 +550,7 @@ def test_a_relation_that_documents_state_among_others_counts_as_covered(reading:
 
 def test_what_an_implication_says_of_a_held_out_chain_is_noted(reading: Reading) -> None:
     found = reasoning_unstated(implied(reading))
-    assert (found.status, found.failures) == ("note", 1)
+    assert (found.status, found.counted > found.failures > 0) == ("note", True)
 
 
 def test_the_side_of_a_comparison_is_that_of_most_rows_of_its_phrasing(reading: Reading) -> None:
@@ -623,7 +621,7 @@ def test_real_first_words_of_companies_are_counted_and_no_more(reading: Reading)
 def test_natural_names_are_noted_and_spare_the_others_no_check(reading: Reading) -> None:
     assert reading.spec is not None
     assert names_natural(reading, NO_NAMES).status == "skipped"
-    raw = {**SPEC, "types": {**SPEC["types"], "person": {"names": "natural", "block": 10}}}
+    raw = {**SPEC, "types": {**SPEC["types"], "person": {"names": "natural", "pronouns": "he_or_she", "block": 10}}}
     natural = replace(reading, spec=spec_from_dict(raw, "natural"))
     real = RealNames(frozenset({"ada"}), frozenset({"garcia"}), frozenset())
     people = renamed(name="Ada García")(natural)
@@ -687,6 +685,11 @@ def test_names_are_found_by_their_words_the_longest_first(text: str, names: list
 def test_names_are_masked_with_their_article() -> None:
     index = NameIndex({"Ada Krul": "", "Ada Krul Cup": "the"})
     assert index.masked("Did Ada Krul win the Ada Krul Cup in the rain?") == "did · win · in the rain"
+
+
+def test_the_possessive_of_a_masked_name_is_a_word_of_its_own_whatever_the_name_ends_in() -> None:
+    index = NameIndex({"Ada Krul": "", "Bo Falls": ""})
+    assert index.masked("Name Bo Falls' mayor.") == index.masked("Name Ada Krul's mayor.") == "name · s mayor"
 
 
 def test_a_text_without_words_stands_nowhere() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from kbench import __version__
 from kbench.cli import main
+from kbench.generator.spec import load_spec
 from kbench.schema import STYLES
 from kbench.store import MANIFEST
 from tests.samples import VERBS, Sample
@@ -115,7 +116,8 @@ def test_each_style_works_alone_with_the_defaults(
     out = tmp_path / "kbench-default-0"
     assert (out / MANIFEST).is_file()
     assert (out / ("qa" if style == "all" else style)).is_dir()
-    assert "entities: 61 new, 61 control" in capsys.readouterr().out, "a block of sixty and the persona"
+    block = load_spec("default").block_size + 1
+    assert f"entities: {block} new, {block} control" in capsys.readouterr().out, "a whole block and the persona"
 
 
 def test_generating_again_says_there_is_nothing_to_do(

@@ -1,9 +1,12 @@
 """Finding names and values in texts by their words, whatever the case and the marks between them."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from kbench.generator.wording import MASK, words_of
+
+_BARE_POSSESSIVE = re.compile(r"(?<=s)['\u2019](?=\s)")
 
 
 def plain(text: str) -> str:
@@ -42,8 +45,11 @@ class NameIndex:
         return [self._named[words_at] for _, words_at in self._places(words)]
 
     def masked(self, text: str) -> str:
-        """The words of a text with each name, and the article before it, replaced by the mask."""
-        words, shown, end = words_of(text), list[str](), 0
+        """The words of a text with each name, and the article before it, replaced by the mask.
+
+        A possessive has its own word `s` after any name: after one that ends in s too, where only the mark is written.
+        """
+        words, shown, end = words_of(_BARE_POSSESSIVE.sub("'s", text)), list[str](), 0
         for start, name in self._places(words):
             if start < end:
                 continue

@@ -66,7 +66,7 @@ def relation_names(rows: Iterable[FactRow]) -> dict[str, str]:
 def relation_labels(rows: Iterable[FactRow], names: Mapping[str, str]) -> dict[str, str]:
     """What a sentence calls each relation: its words as given, but in a file that capitalises all, in lower case."""
     said: dict[str, str] = {}
-    for relation in sorted({row.relation for row in rows}):
+    for relation in sorted({row.relation for row in rows}, key=lambda spelling: (spelling[0].isupper(), spelling)):
         label = re.sub(r"[\s_]+", " ", _parted(relation)).strip()
         said.setdefault(names[relation], re.sub(r"^(?:the|an?) (?=.)", "", label, flags=re.IGNORECASE) or relation)
     if any(label[0].islower() for label in said.values()):

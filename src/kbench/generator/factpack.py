@@ -1,7 +1,7 @@
 """Which phrasings a user's facts are written in: those that the pack has for a relation, or its generic frames."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -39,8 +39,8 @@ class OwnPhrasing(Phrasing):
 def fit_pack(pack: Pack, spec: WorldSpec, *, own: bool) -> Pack:
     """The pack with a file for each relation and type of a user's facts; for any other spec the pack as it is.
 
-    A relation of the built-in pack (`own` is False) serves when it is meant: of the same kind of value, and of a type
-    that the file has, or that most of its known relations are about. Phrasings that name another unit are left out.
+    Of the built-in pack (`own` is False) a relation serves only where it is likely what is meant, and without the
+    phrasings that name another unit.
     """
     if not isinstance(spec, FactSpec):
         return pack
@@ -98,27 +98,32 @@ def _default() -> WorldSpec:
 
 
 def _meant(spec: FactSpec) -> dict[str, Relation]:
-    """The relations of the default world that relations of the facts are likely to be."""
-    theirs = _default().relations
-    known = {
+    """The relations of the default world that relations of the facts are likely to be.
+
+    They are of the same kind of value, and most of their subjects are of the type: as the file says, or as the other
+    relations of the subject suggest.
+    """
+    theirs, book = _default().relations, spec.book
+    suggested: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, subject in book.facts:
+        if name in theirs:
+            suggested[subject][theirs[name].subject] += 1
+    fitting: Counter[str] = Counter()
+    for name, subject in book.facts:
+        if name in theirs:
+            kind, likely = theirs[name].subject, suggested[subject]
+            given = book.types[subject]
+            fits = kind == given if given in _default().types else likely[kind] == max(likely.values())
+            fitting[name] += 1 if fits else -1
+    return {
         name: theirs[name]
         for name, relation in spec.relations.items()
-        if name in theirs and _kind_of(theirs[name]) == relation.value_type
+        if fitting[name] > 0 and _kind_of(theirs[name]) == relation.value_type
     }
-    main = {kind: _main_type(spec, known, kind) for kind in spec.types}
-    return {name: found for name, found in known.items() if {main[k] for k in spec.holders[name]} == {found.subject}}
 
 
 def _kind_of(relation: Relation) -> str:
     return "categorical" if relation.value_type == "entity" else relation.value_type
-
-
-def _main_type(spec: FactSpec, known: Mapping[str, Relation], kind: str) -> str:
-    """The type of the default world that a type of the facts is likely to be."""
-    if kind in _default().types:
-        return kind
-    found = Counter(relation.subject for name, relation in known.items() if kind in spec.holders[name])
-    return min(found, key=lambda subject: (-found[subject], subject), default="")
 
 
 def _left(

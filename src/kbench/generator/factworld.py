@@ -67,9 +67,11 @@ class FactWorld(World):
         return holders
 
     def _in(self, blocks: Ints) -> Ints:
-        size = next(iter(self.spec.types.values())).block
-        place = blocks[:, None] // len(ROLES) * size + np.arange(size)[None, :]
-        numbers: Ints = (place + blocks[:, None] % len(ROLES) * self._n)[place < self._n]
+        """The numbers of the entities in the given blocks, which hold even shares of the subjects."""
+        count, role = self.spec.blocks("new"), blocks % len(ROLES) * self._n
+        low, high = ((blocks // len(ROLES) + end) * self._n // count for end in (0, 1))
+        place = low[:, None] + np.arange(-(-self._n // count))[None, :]
+        numbers: Ints = (place + role[:, None])[place < high[:, None]]
         return numbers
 
     def has(self, name: str, index: Ints) -> Mask:
@@ -80,7 +82,8 @@ class FactWorld(World):
 
     def block_of(self, kind: str, index: Ints) -> Ints:
         """The block of each entity."""
-        return index % self._n // self.spec.types[kind].block * len(ROLES) + index // self._n
+        ordinal: Ints = ((index % self._n + 1) * self.spec.blocks("new") - 1) // self._n
+        return ordinal * len(ROLES) + index // self._n
 
     def drawn_as(self, index: Ints) -> Ints:
         """A twin is asked in the phrasings that its subject is asked in."""
