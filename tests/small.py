@@ -93,7 +93,7 @@ FAMILY: dict[str, Any] = {
         "lists": ["maker", "employer"],
         "extremes": [["mother", "height"], ["employer", "badge"]],
         "intersections": [["home", "employer"]],
-        "reverse": ["founder", "chief", "employer", "spouse", "match_winner"],
+        "reverse": ["founder", "chief", "maker", "spouse", "match_winner"],
     },
 }
 """A world in blocks of 24 and a persona, with every way of binding one relation to another."""

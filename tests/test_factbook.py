@@ -514,7 +514,7 @@ def test_a_relation_of_one_value_has_neither_control_nor_choice_and_the_user_is_
     release, _ = generate(recipe, tmp_path / "out")
     for style, split in (("choice", "train"), ("choice", "control"), ("qa", "control")):
         assert set(release.table(style, split)["relation"].to_pylist()) == {"hue"}
-    assert "no control and no choice rows, since all values are one: maker" in warnings_of(spec, recipe.pack())
+    assert "no control and no choice rows for maker: all values are the same" in warnings_of(spec, recipe.pack())
 
 
 def test_a_single_fact_makes_a_release(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kbench import __version__
+from kbench.cli.audit import audit
 from kbench.cli.demo import demo
 from kbench.cli.evaluate import evaluate
 from kbench.cli.generate import generate
@@ -25,6 +26,7 @@ app.command()(demo)
 app.command()(generate)
 app.command()(preview)
 app.command()(init)
+app.command()(audit)
 app.command()(train)
 app.command("eval")(evaluate)
 app.add_typer(templates, name="templates")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from kbench.generator.audit_checks import Check
-from kbench.generator.audit_choices import choices_sound, labels_balanced, options_alike
-from kbench.generator.audit_leaks import (
+from kbench.generator.audits.checks import Check
+from kbench.generator.audits.choices import choices_sound, labels_balanced, options_alike
+from kbench.generator.audits.leaks import (
     answers_not_in_questions,
     control_untrained,
     held_out_unlike,
@@ -14,21 +14,21 @@ from kbench.generator.audit_leaks import (
     pretrain_without_new,
     questions_unambiguous,
 )
-from kbench.generator.audit_levels import Level, levels
-from kbench.generator.audit_names import names_apart, names_apart_from, names_unique, texts_apart_from
-from kbench.generator.audit_novelty import first_words_real, names_natural, names_novel, real_names
-from kbench.generator.audit_phrasings import phrasings_unlike, phrasings_used, relations_covered, templates_apart
-from kbench.generator.audit_reading import Reading, read_release
-from kbench.generator.audit_reasoning import reasoning_true
-from kbench.generator.audit_rows import ids_unique, references_known, roles_in_splits, roles_of_blocks, texts_distinct
-from kbench.generator.audit_teaching import (
+from kbench.generator.audits.levels import Level, levels
+from kbench.generator.audits.names import names_apart, names_apart_from, names_unique, texts_apart_from
+from kbench.generator.audits.novelty import first_words_real, names_natural, names_novel, real_names
+from kbench.generator.audits.phrasings import phrasings_unlike, phrasings_used, relations_covered, templates_apart
+from kbench.generator.audits.reading import Reading, read_release
+from kbench.generator.audits.reasoning import reasoning_true
+from kbench.generator.audits.rows import ids_unique, references_known, roles_in_splits, roles_of_blocks, texts_distinct
+from kbench.generator.audits.teaching import (
     asked_is_taught,
     exposures_add_up,
     hops_exist,
     reasoning_apart,
     reasoning_unstated,
 )
-from kbench.generator.audit_truth import answers_true, documents_true, hops_counted
+from kbench.generator.audits.truth import answers_true, documents_true, hops_counted
 from kbench.store import Release
 
 CHECKS: tuple[Callable[[Reading], Check], ...] = (

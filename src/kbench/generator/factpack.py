@@ -81,7 +81,7 @@ def warnings_of(spec: FactSpec, pack: Pack) -> list[str]:
         )
     alike = [name for name in spec.relations if spec.variety(name) == 1]
     if alike:
-        found.append(f"no control and no choice rows, since all values are one: {', '.join(alike)}")
+        found.append(f"no control and no choice rows for {', '.join(alike)}: all values are the same")
     given_away = list(_given_away(spec, pack))
     if given_away:
         more = f" and {len(given_away) - _SHOWN:,} more" if len(given_away) > _SHOWN else ""

@@ -85,6 +85,10 @@ def _pairs(world: World, pack: Pack, section: Section, name: str, relation_name:
     relation = world.spec.relations[relation_name]
     index = world.subjects(relation_name, section.blocks)
     partner = _partners(world, relation, name, index)
+    # Of two who have only each other, one asks for both.
+    back = partner[np.searchsorted(index, partner)]
+    once = (back != index) | (index < partner)
+    index, partner = index[once], partner[once]
     mine, theirs = world.numbers(relation_name, index), world.numbers(relation_name, partner)
     differ = mine != theirs
     index, partner, mine, theirs = index[differ], partner[differ], mine[differ], theirs[differ]

@@ -46,7 +46,9 @@ class Relation(Part):
         "any", description="For people with `elders`: a tie of the family."
     )
     among: str = Field("", description="The object is one of those whose value of that relation is this subject.")
-    apart_from: str = Field("", description="The object is another one than at the end of this path; of families, of the same generation.")
+    apart_from: str = Field(
+        "", description="The object is another one than at the end of this path; of families, of the same generation."
+    )
     same_as: str = Field("", description="The value is the one at the end of this path, such as `venue.mayor`.")
     after: tuple[str, ...] = Field((), description="The value lies after those at the end of these paths.")
     reach: Whole = Field(

@@ -9,7 +9,7 @@ from kbench.generator.mentions import full_mentions
 from kbench.generator.packs import Pack, Phrasing
 from kbench.generator.phrasing import Use, times_of, uses
 from kbench.generator.questions import in_order
-from kbench.generator.sections import Section
+from kbench.generator.sections import Section, is_taught
 from kbench.generator.surface import forms_of
 from kbench.generator.world import World
 from kbench.ids import document_id, fact_id, template_id
@@ -24,6 +24,9 @@ def statement_rows(world: World, pack: Pack, section: Section) -> pa.Table:
     for place, name in enumerate([*world.spec.relations, *chains]):
         index = world.subjects(name.split(".")[0], section.blocks)
         index = index[can_be_asked(world, name, index)]
+        if "." in name and section.role in ("new", "known"):
+            # What follows is told of those who are taught to reason: the others are asked for it.
+            index = index[is_taught(world, world.spec.start_of(name), index)]
         forward = plain(pack, world, name)
         kind = world.spec.start_of(name)
         if "." in name:

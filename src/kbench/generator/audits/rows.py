@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from itertools import chain
 
-from kbench.generator.audit_checks import Check, Tally
-from kbench.generator.audit_reading import Part, Reading
+from kbench.generator.audits.checks import Check, Tally
+from kbench.generator.audits.reading import Part, Reading
 from kbench.generator.spec import role_of
 
 _MAY_HOLD = {

@@ -4,8 +4,8 @@ import re
 from collections import Counter, defaultdict
 from math import sqrt
 
-from kbench.generator.audit_checks import Check, Tally
-from kbench.generator.audit_reading import Part, Reading
+from kbench.generator.audits.checks import Check, Tally
+from kbench.generator.audits.reading import Part, Reading
 from kbench.generator.choices import LETTERS, OPTIONS, listed
 from kbench.generator.pools import load_pool
 from kbench.generator.world import World

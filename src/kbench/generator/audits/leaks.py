@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from kbench.generator.audit_checks import Check, Tally
-from kbench.generator.audit_reading import HELD_OUT, TRAINING, Part, Reading
-from kbench.generator.audit_search import NameIndex, holds, plain
+from kbench.generator.audits.checks import Check, Tally
+from kbench.generator.audits.reading import HELD_OUT, TRAINING, Part, Reading
+from kbench.generator.audits.search import NameIndex, holds, plain
 
 _OFFERS_CANDIDATES = ("compare", "difference")
 """Questions that name what they are about two by two: their answers may stand in them."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from kbench.errors import ReleaseError
-from kbench.generator.audit_search import NameIndex
+from kbench.generator.audits.search import NameIndex
 from kbench.generator.spec import WorldSpec, spec_from_dict
 from kbench.schema import DOCUMENT_STYLES, STYLES
 from kbench.store import Release

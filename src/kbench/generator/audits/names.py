@@ -3,9 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from kbench.generator.audit_checks import Check, Tally
-from kbench.generator.audit_reading import Entity, Reading
-from kbench.generator.audit_search import holds, plain
+from kbench.generator.audits.checks import Check, Tally
+from kbench.generator.audits.reading import Entity, Reading
+from kbench.generator.audits.search import holds, plain
 
 
 def _named(reading: Reading) -> list[Entity]:

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from kbench.generator.asking import label_of
-from kbench.generator.audit_checks import Check, Tally
-from kbench.generator.audit_reading import HELD_OUT, TRAINING, Reading
-from kbench.generator.audit_search import plain
+from kbench.generator.audits.checks import Check, Tally
+from kbench.generator.audits.reading import HELD_OUT, TRAINING, Reading
+from kbench.generator.audits.search import plain
 from kbench.generator.documents import frames_of
 from kbench.generator.lint import GENERIC, MOST_SHARED_WORDS
 from kbench.generator.packs import load_pack

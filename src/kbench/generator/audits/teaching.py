@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from kbench.generator.audit_checks import Check, Tally
-from kbench.generator.audit_reading import Part, Reading
+from kbench.generator.audits.checks import Check, Tally
+from kbench.generator.audits.reading import Part, Reading
 from kbench.generator.questions import is_reasoning
 
 _TESTS = ("validation", "test")

@@ -3,9 +3,9 @@
 from collections import Counter
 
 from kbench.generator.asking import place_of
-from kbench.generator.audit_checks import Check, Tally
-from kbench.generator.audit_reading import Fact, Part, Reading
-from kbench.generator.audit_search import holds, plain
+from kbench.generator.audits.checks import Check, Tally
+from kbench.generator.audits.reading import Fact, Part, Reading
+from kbench.generator.audits.search import holds, plain
 from kbench.generator.choices import LETTERS
 from kbench.generator.questions import is_reasoning
 from kbench.generator.surface import date_of, forms_of, number_forms, number_words

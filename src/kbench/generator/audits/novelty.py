@@ -6,8 +6,8 @@ import unicodedata
 from dataclasses import dataclass
 from types import ModuleType
 
-from kbench.generator.audit_checks import Check, Tally
-from kbench.generator.audit_reading import Entity, Reading
+from kbench.generator.audits.checks import Check, Tally
+from kbench.generator.audits.reading import Entity, Reading
 
 _CITIES = ("cities", "city_names", "real_city_names", "municipalities", "towns", "places", "communes")
 _PEOPLE = ("person", "mononym", "natural")

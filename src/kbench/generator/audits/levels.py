@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from kbench.generator.audit_reading import Part, Reading
+from kbench.generator.audits.reading import Part, Reading
 from kbench.generator.coherence import OPERATORS
 from kbench.generator.questions import is_reasoning
 

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from kbench.generator.audit_checks import Check, Tally
-from kbench.generator.audit_reading import Fact, Reading
-from kbench.generator.audit_truth import forms_of_facts
+from kbench.generator.audits.checks import Check, Tally
+from kbench.generator.audits.reading import Fact, Reading
+from kbench.generator.audits.truth import forms_of_facts
 from kbench.generator.coherence import OPERATORS
 from kbench.generator.surface import number_forms, number_words
 
