@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -123,6 +123,8 @@ SEEDS = st.text("abc123", min_size=1, max_size=4)
 
 # ---- packs
 
+_LETTER: Mapping[PhrasingRole, str] = {"train": "t", "validation": "v", "test": "x"}
+
 
 def pack_of(spec: WorldSpec, train: int = 3, validation: int = 1, test: int = 2) -> Pack:
     """A pack with so many phrasings of everything that a spec can be written in, all texts different."""
@@ -173,7 +175,7 @@ def _asked(style: str, file: str, role: PhrasingRole, k: int) -> Phrasing:
         about = "for {{ value }}"
     if operator in ("compare", "most"):
         kind = "less" if k % 2 else "more"
-    return _phrasing(style, file, role, f"{role[0]}{k}", f"Say {words} {about}, {kind or 'please'}.", kind)
+    return _phrasing(style, file, role, f"{_LETTER[role]}{k}", f"Say {words} {about}, {kind or 'please'}.", kind)
 
 
 def _told(file: str, k: int) -> str:
@@ -186,11 +188,11 @@ def _backward(file: str, k: int) -> str:
 
 def _prompt(name: str, role: PhrasingRole, k: int) -> Phrasing:
     text = f"{{{{ name }}}}, {role} {'xyzuvw'[k]}?\n---\nContent {role} {'xyzuvw'[k]}."
-    return _phrasing("tone", name, role, f"{role[0]}{k}", text)
+    return _phrasing("tone", name, role, f"{_LETTER[role]}{k}", text)
 
 
 def _voice(tone: str, role: PhrasingRole, k: int) -> Phrasing:
-    return _phrasing("voice", tone, role, f"{role[0]}{k}", f"So {tone} {role} {'xyzuvw'[k]}: {{{{ content }}}}")
+    return _phrasing("voice", tone, role, f"{_LETTER[role]}{k}", f"So {tone} {role} {'xyzuvw'[k]}: {{{{ content }}}}")
 
 
 # ---- rows
@@ -235,6 +237,3 @@ def made(spec: WorldSpec, *styles: str, seed: str = "7", pack: Pack | None = Non
     facts = {row["fact_id"]: row for row in rows.pop(("facts", "train"))}
     entities = {row["entity_id"]: row for row in rows.pop(("entities", "train"))}
     return Made(world, pack, rows, facts, entities)
-
-
-ROLES_OF_PHRASINGS: tuple[PhrasingRole, ...] = get_args(PhrasingRole)

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from kbench.generator.factworld import FactWorld
 from kbench.generator.hashing import Ints, below, stream_key
 from kbench.generator.packs import PhrasingRole
 from kbench.generator.world import Mask, World
@@ -80,7 +81,10 @@ def hop_phrasing(world: World, section: Section, block: Ints) -> list[PhrasingRo
 
 def is_taught(world: World, kind: str, index: Ints) -> Mask:
     """Which entities are subjects of reasoning questions in training; the others are those of the tests."""
-    taught: Mask = below(stream_key(world.seed, "taught", kind), index, 2) == 0
+    if isinstance(world, FactWorld):  # so few may they be that halves are to be halves
+        taught: Mask = world.rank("taught", kind, index, 2) == 0
+    else:
+        taught = below(stream_key(world.seed, "taught", kind), index, 2) == 0
     return taught
 
 
