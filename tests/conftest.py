@@ -49,6 +49,12 @@ def lab(samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
+def default_sample(samples: dict[str, Sample], tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """A small release of the default world in all styles, and its rows."""
+    return _made("default", samples, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def lab_release(lab: Sample) -> Release:
     """The lab's release with seed 7 in all styles. It is shared: read it, never write to it."""
     return lab.release

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from kbench.benchmarks.match import exact_match
 from kbench.cli import main
 from kbench.errors import SpecError
-from kbench.generator.factbook import FactBook, build_book, load_facts
-from kbench.generator.factfile import FactFile, FactRow
-from kbench.generator.factpack import warnings_of
-from kbench.generator.factspec import spec_of_facts
-from kbench.generator.factworld import FactWorld
+from kbench.generator.ownfacts.book import FactBook, build_book, load_facts
+from kbench.generator.ownfacts.file import FactFile, FactRow
+from kbench.generator.ownfacts.pack import warnings_of
+from kbench.generator.ownfacts.spec import spec_of_facts
+from kbench.generator.ownfacts.world import FactWorld
 from kbench.generator.release import Recipe, generate
 from kbench.generator.shards import styles_for
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES

@@ -81,7 +81,7 @@ def generate(
     Example: kbench generate --style article --entities 500 --seed 7 --out my-world
     """
     from kbench.generator import release as releases
-    from kbench.generator.factworld import checked_world
+    from kbench.generator.ownfacts.world import checked_world
     from kbench.generator.shards import check_pack, styles_for
 
     world_spec = spec_of(spec, entities, facts)
@@ -118,8 +118,8 @@ def generate(
 def spec_of(spec: str, entities: int | None, facts: Path | None) -> "WorldSpec":
     """The spec of a world, or of a user's own facts. Raises SpecError where both are asked for."""
     from kbench.errors import SpecError
-    from kbench.generator.factbook import load_facts
-    from kbench.generator.factspec import spec_of_facts
+    from kbench.generator.ownfacts.book import load_facts
+    from kbench.generator.ownfacts.spec import spec_of_facts
     from kbench.generator.spec import load_spec
 
     if facts is None:
@@ -132,8 +132,8 @@ def spec_of(spec: str, entities: int | None, facts: Path | None) -> "WorldSpec":
 
 def warn_of(recipe: "Recipe") -> None:
     """Tell on stderr what the author of a file of facts should know of the release."""
-    from kbench.generator.factpack import warnings_of
-    from kbench.generator.factspec import FactSpec
+    from kbench.generator.ownfacts.pack import warnings_of
+    from kbench.generator.ownfacts.spec import FactSpec
 
     if isinstance(recipe.spec, FactSpec):
         for line in warnings_of(recipe.spec, recipe.pack()):

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kbench.generator.factspec import FactRelation
 from kbench.generator.hashing import Ints
 from kbench.generator.mentions import Columns, full_mentions
+from kbench.generator.ownfacts.spec import FactRelation
 from kbench.generator.packs import Pack
 from kbench.generator.phrasing import first_phrasing
 from kbench.generator.relations import Relation

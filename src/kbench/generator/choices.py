@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from kbench.generator.asking import Asked
-from kbench.generator.factworld import FactWorld
 from kbench.generator.hashing import Ints, Words, mix, permute, stream_key
+from kbench.generator.ownfacts.world import FactWorld
 from kbench.generator.surface import date_text, number_text
 from kbench.generator.world import World
 

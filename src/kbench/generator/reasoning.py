@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kbench.generator.asking import Asked, hop_ids, label_of, mention_columns
-from kbench.generator.factworld import FactWorld
 from kbench.generator.hashing import Ints, below, mix, stream_key
+from kbench.generator.ownfacts.world import FactWorld
 from kbench.generator.packs import Pack
 from kbench.generator.relations import Relation
 from kbench.generator.sections import Section, is_taught

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from kbench import __version__
 from kbench.errors import OutputError
 from kbench.generator.card import release_card, release_eval
-from kbench.generator.factpack import fit_pack
-from kbench.generator.factspec import FactSpec
-from kbench.generator.factworld import checked_world, world_of
+from kbench.generator.ownfacts.pack import fit_pack
+from kbench.generator.ownfacts.spec import FactSpec
+from kbench.generator.ownfacts.world import checked_world, world_of
 from kbench.generator.packs import Pack, load_pack
 from kbench.generator.sections import Section, sections
 from kbench.generator.seeds import commitment, salt_of

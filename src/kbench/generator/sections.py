@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from kbench.generator.factworld import FactWorld
 from kbench.generator.hashing import Ints, below, stream_key
+from kbench.generator.ownfacts.world import FactWorld
 from kbench.generator.packs import PhrasingRole
 from kbench.generator.world import Mask, World
 from kbench.schema import DOCUMENT_STYLES, REASONING, Probe, Role, Split

@@ -10,8 +10,8 @@ from kbench.errors import SpecError, TemplateError
 from kbench.generator.coherence import OPERATORS
 from kbench.generator.documents import document_rows, frames_of
 from kbench.generator.facts import entity_rows, fact_rows
-from kbench.generator.factspec import FactSpec
-from kbench.generator.factworld import world_of
+from kbench.generator.ownfacts.spec import FactSpec
+from kbench.generator.ownfacts.world import world_of
 from kbench.generator.packs import Pack, PhrasingRole
 from kbench.generator.pools import load_pool
 from kbench.generator.questions import builds_on_qa, question_names, question_rows

@@ -60,9 +60,11 @@ def _samples(reading: Reading, splits: tuple[str, ...]) -> dict[tuple[str, str],
         if part.style == "tone":
             continue
         columns = (part.texts("relation"), part.texts("template_id"), part.bare_questions(), part.texts("answer"))
-        for relation, template, question, answer in zip(*columns, strict=True):
+        for relation, template, question, answer, facts in zip(*columns, part.lists("fact_ids"), strict=True):
             if template not in found[part.style, relation]:
                 hidden = [answer, reading.topic_of(relation)]
+                if part.style == "reverse":
+                    hidden += [reading.facts[fact].value for fact in facts if fact in reading.facts]
                 if template.split("/")[1] == GENERIC:
                     hidden.append(label_of(None, relation))
                 masked = f" {reading.names.masked(question)} "

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, get_args
 
-from kbench.generator.factspec import FactSpec
-from kbench.generator.factvalues import texts_of
 from kbench.generator.lint import GENERIC
+from kbench.generator.ownfacts.spec import FactSpec
+from kbench.generator.ownfacts.values import texts_of
 from kbench.generator.packs import Pack, Phrasing, PhrasingRole
 from kbench.generator.relations import Relation
 from kbench.generator.spec import WorldSpec, load_spec

@@ -4,8 +4,8 @@ import datetime
 from collections import Counter
 from typing import cast
 
-from kbench.generator.factbook import BookRelation, FactBook, OwnFact
-from kbench.generator.factnames import same
+from kbench.generator.ownfacts.book import BookRelation, FactBook, OwnFact
+from kbench.generator.ownfacts.names import same
 from kbench.generator.relations import Relation
 from kbench.generator.surface import date_of, date_text, decimal_text, forms_of, number_forms
 

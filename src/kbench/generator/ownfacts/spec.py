@@ -7,8 +7,8 @@ from functools import cached_property
 from pydantic import Field, SkipValidation, model_validator
 
 from kbench.generator.dosage import Exposure, Sizes
-from kbench.generator.factbook import FactBook
-from kbench.generator.factvalues import classes_of, kinds_of, texts_of
+from kbench.generator.ownfacts.book import FactBook
+from kbench.generator.ownfacts.values import classes_of, kinds_of, texts_of
 from kbench.generator.relations import Relation, Word
 from kbench.generator.spec import EntityType, Paths, WorldSpec
 from kbench.schema import Role

@@ -9,10 +9,10 @@ from functools import cached_property
 
 import numpy as np
 
-from kbench.generator.factbook import OwnFact
-from kbench.generator.factspec import FactSpec
-from kbench.generator.factvalues import texts_of
 from kbench.generator.hashing import Ints, below, mix, permute
+from kbench.generator.ownfacts.book import OwnFact
+from kbench.generator.ownfacts.spec import FactSpec
+from kbench.generator.ownfacts.values import texts_of
 from kbench.generator.spec import WorldSpec
 from kbench.generator.world import Mask, Values, World, build_world
 from kbench.ids import entity_id

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from kbench.errors import SpecError
-from kbench.generator.factfile import FactFile, FactRow, meant_by, read_fact_file, shown
-from kbench.generator.factnames import relation_labels, relation_names, same, types_of, verbal
+from kbench.generator.ownfacts.file import FactFile, FactRow, meant_by, read_fact_file, shown
+from kbench.generator.ownfacts.names import relation_labels, relation_names, same, types_of, verbal
 from kbench.generator.surface import date_text, days_of
 from kbench.ids import json_digest
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kbench.errors import SpecError
 from kbench.generator.coherence import OPERATORS
-from kbench.generator.factfile import FactRow, shown
+from kbench.generator.ownfacts.file import FactRow, shown
 from kbench.ids import digest_of
 
 SUBJECT = "subject"
