@@ -60,7 +60,7 @@ def edited(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         if value is DROP:
             del table[last]
         else:
-            table[last] = value
+            table[last] = copy.deepcopy(value)
     return whole
 
 

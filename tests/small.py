@@ -133,7 +133,10 @@ def pack_of(spec: WorldSpec, train: int = 3, validation: int = 1, test: int = 2)
     for style in sorted(QUESTION_STYLES - {"tone", "choice"}):
         for name in question_names(world, style):
             file = spec.template_of(name)
-            found[style, file] = tuple(_asked(style, file, role, k) for role, n in counts.items() for k in range(n))
+            kinds = _kinds(world, style, name)
+            found[style, file] = tuple(
+                _asked(style, file, role, k, kinds[k % len(kinds)]) for role, n in counts.items() for k in range(n)
+            )
     found |= {("choice", file): tuple(_in_style("choice", p) for p in g) for (s, file), g in found.items() if s == "qa"}
     for name in [*spec.relations, *(".".join(chain) for chain in spec.paths.chains)]:
         file = spec.template_of(name)
@@ -162,10 +165,19 @@ def _in_style(style: str, phrasing: Phrasing) -> Phrasing:
     return Phrasing(style, phrasing.relation, phrasing.role, phrasing.id, "", phrasing.source, 1)
 
 
-def _asked(style: str, file: str, role: PhrasingRole, k: int) -> Phrasing:
+def _kinds(world: World, style: str, name: str) -> tuple[str, ...]:
+    """The kinds that the phrasings of a question take in turn."""
+    if name.split(".")[0] in ("compare", "most"):
+        return ("more", "less")
+    if style != "numeric" or name.split(".")[0] == "difference":
+        return ("",)
+    return ("", "year", "iso") if world.source_of(name).value_type == "date" else ("", "words", "rounded")
+
+
+def _asked(style: str, file: str, role: PhrasingRole, k: int, kind: str) -> Phrasing:
     """A question of its own words: style, relation, role and number stand in it."""
     words = f"{style} {role} {'xyzuvw'[k]} {file.replace('.', ' ').replace('_', ' ')}"
-    operator, kind = file.split(".")[0], ""
+    operator = file.split(".")[0]
     about = "of {{ they }} {{ topic }}"
     if operator in ("compare", "both"):
         about = "of {{ one }} and {{ two }}"
@@ -173,8 +185,6 @@ def _asked(style: str, file: str, role: PhrasingRole, k: int) -> Phrasing:
         about = "of {{ larger }} above {{ smaller }}"
     elif style == "reverse":
         about = "for {{ value }}"
-    if operator in ("compare", "most"):
-        kind = "less" if k % 2 else "more"
     return _phrasing(style, file, role, f"{_LETTER[role]}{k}", f"Say {words} {about}, {kind or 'please'}.", kind)
 
 

@@ -9,21 +9,11 @@ from typing import Any
 import pytest
 
 from kbench.errors import SpecError
+from kbench.generator.dosage import Background, Exposure, Sizes
 from kbench.generator.packs import load_pack
+from kbench.generator.relations import Relation
 from kbench.generator.shards import plan_units, styles_for, unit_table
-from kbench.generator.spec import (
-    Background,
-    EntityType,
-    Exposure,
-    Paths,
-    Relation,
-    Sizes,
-    WorldSpec,
-    builtin_specs,
-    load_spec,
-    role_of,
-    spec_from_dict,
-)
+from kbench.generator.spec import EntityType, Paths, WorldSpec, builtin_specs, load_spec, role_of, spec_from_dict
 from kbench.generator.world import World, build_world
 from kbench.schema import ROLES, STYLES
 from tests.samples import DROP, TINY, Row, edited, tiny
@@ -442,3 +432,80 @@ def test_a_key_left_at_its_default_is_the_same_world_as_one_left_out() -> None:
     assert written.world_digest == tiny().world_digest
     other = spec_from_dict(edited(TINY, {"relations.badge.step": 2}), "w.toml")
     assert other.world_digest != tiny().world_digest
+
+
+# ---- families of relations
+
+PERSONA: dict[str, Any] = {
+    "types.persona": {"names": "persona", "block": 1, "single": True},
+    "relations.liking": {"subject": "persona", "value_type": "categorical", "topics": 3, "topic_pool": "favourite"},
+}
+
+
+def test_a_relation_with_topics_becomes_one_relation_a_topic_of_one_template_file() -> None:
+    spec = spec_from_dict(edited(TINY, PERSONA), "w")
+    mine = {name: relation for name, relation in spec.relations.items() if relation.family}
+    assert list(mine) == ["liking_colour", "liking_season", "liking_board_game"]
+    for name, relation in mine.items():
+        assert relation.family == spec.template_of(name) == "liking"
+        assert name == f"liking_{relation.topic.replace(' ', '_')}"
+        assert relation.pools == (f"favourite.{relation.topic}",)
+    assert "liking" not in spec.relations
+    assert spec.template_of("badge") == "badge"
+
+
+def test_more_topics_leave_the_relations_of_fewer_as_they_are() -> None:
+    few, many = (
+        spec_from_dict(edited(TINY, {**PERSONA, "relations.liking.topics": n}), "w").relations_of("persona")
+        for n in (3, 9)
+    )
+    assert list(many.items())[:3] == list(few.items())
+    assert len(many) == 9
+
+
+def test_a_numeric_family_takes_its_topics_from_the_list_and_keeps_its_range() -> None:
+    rating = {
+        "subject": "persona",
+        "value_type": "numeric",
+        "least": 1,
+        "most": 99,
+        "topics": 2,
+        "topic_pool": "things",
+    }
+    spec = spec_from_dict(edited(TINY, {**PERSONA, "relations.rating": rating}), "w")
+    mine = [relation for relation in spec.relations.values() if relation.family == "rating"]
+    assert [(r.least, r.most, r.pools) for r in mine] == [(1, 99, ())] * 2
+
+
+FAMILIES: list[tuple[str, dict[str, Any], str]] = [
+    ("an unknown topic pool", {"topic_pool": "x", "pools": ["hobby"]}, "topic_pool: unknown topic pool 'x': have"),
+    ("more topics than there are", {"topics": 70}, "relations.liking.topics: 70 is more than the 40 of 'favourite'"),
+    ("no topic", {"topics": 0}, "topics: Input should be greater than or equal to 1 (got 0)"),
+    ("81 topics", {"topics": 81}, "topics: Input should be less than or equal to 80 (got 81)"),
+    ("topics in words", {"topics": "3"}, "topics: Input should be a valid integer (got '3')"),
+    ("an unknown value type", {"value_type": "x"}, "value_type: Input should be 'categorical', 'numeric'"),
+    ("numbers without a range", {"value_type": "numeric", "topic_pool": "things"}, "least 0 must lie below most 0"),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected_error"), [c[1:] for c in FAMILIES], ids=[c[0] for c in FAMILIES])
+def test_a_family_that_cannot_be_is_refused_in_one_line_that_names_it(
+    changes: dict[str, Any], expected_error: str
+) -> None:
+    liking = {**PERSONA["relations.liking"], **changes}
+    message = refusal({**PERSONA, "relations.liking": liking})
+    assert expected_error in message
+    assert "relations.liking" in message
+    assert "\n" not in message
+
+
+def test_an_unknown_key_of_a_family_is_refused_with_the_keys_of_a_relation() -> None:
+    message = refusal({**PERSONA, "relations.liking.colour": 1})
+    assert message == f"unknown key 'relations.liking.colour' in w.toml: have {', '.join(Relation.model_fields)}"
+
+
+def test_a_relation_of_the_name_of_a_topic_is_not_lost() -> None:
+    """A family and a relation beside it could make one name of two things."""
+    clash = {"subject": "persona", "value_type": "numeric", "least": 1, "most": 5}
+    for order in ({"relations.liking_colour": clash, **PERSONA}, {**PERSONA, "relations.liking_colour": clash}):
+        assert "liking_colour" in refusal(order)

@@ -13,7 +13,7 @@ from kbench.errors import SpecError
 from kbench.generator.coherence import check_chain, check_paths, check_relations, check_types
 from kbench.generator.dosage import Background, Exposure, Sizes
 from kbench.generator.names import form_of
-from kbench.generator.pools import load_pool, topics_of
+from kbench.generator.pools import load_pool, load_topics, topics_of
 from kbench.generator.relations import Part, Relation, Whole, Word
 from kbench.ids import digest_of, json_digest
 from kbench.schema import ROLES, Kind, Role
@@ -62,20 +62,6 @@ class WorldSpec(Part):
     types: dict[Word, EntityType] = Field(min_length=1)
     relations: dict[Word, Relation] = Field(min_length=1)
     paths: Paths = Paths()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _families_unfold(cls, raw: Any) -> Any:
-        """A relation with `topics` becomes one relation a topic, `<family>_<topic>`."""
-        if not isinstance(raw, dict) or not isinstance(raw.get("relations"), dict):
-            return raw
-        unfolded: dict[str, Any] = {}
-        for name, relation in raw["relations"].items():
-            if isinstance(relation, dict) and relation.get("topics") is not None:
-                unfolded |= _unfold(name, relation)
-            else:
-                unfolded[name] = relation
-        return {**raw, "relations": unfolded}
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "WorldSpec":
@@ -141,44 +127,67 @@ class WorldSpec(Part):
         return digest_of(json_digest(parts), *forms, *values)
 
 
-def _unfold(family: str, relation: dict[str, Any]) -> dict[str, Any]:
-    Relation.model_validate({**relation, "pools": relation.get("pools") or _probe_pools(relation)})
+def spec_from_dict(raw: dict[str, Any], where: str) -> WorldSpec:
+    """A checked spec from plain values; a relation with `topics` becomes one a topic, `<family>_<topic>`.
+
+    Raises SpecError of one line that names the key and the known ones.
+    """
+    relations = raw.get("relations")
+    if isinstance(relations, dict):
+        raw = {**raw, "relations": _unfolded(relations, where)}
+    try:
+        return WorldSpec.model_validate(raw)
+    except ValidationError as error:
+        raise _said(error, where, ()) from None
+
+
+def _unfolded(relations: dict[str, Any], where: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, relation in relations.items():
+        members = _members(name, relation, where) if _is_family(relation) else {name: relation}
+        for member in members:
+            if member in found or (member != name and member in relations):
+                raise SpecError(f"{where}: relations.{name}: a topic of it makes {member!r}, which is there already")
+        found |= members
+    return found
+
+
+def _is_family(relation: Any) -> bool:
+    return isinstance(relation, dict) and ("topics" in relation or "topic_pool" in relation)
+
+
+def _members(family: str, relation: dict[str, Any], where: str) -> dict[str, Any]:
     pool = relation.get("topic_pool", "")
     try:
         topics = topics_of(pool)
     except SpecError as error:
-        raise ValueError(f"relations.{family}.topic_pool: {error}") from None
-    if relation["topics"] > len(topics):
-        raise ValueError(f"relations.{family}.topics: {relation['topics']} is more than the {len(topics)} of {pool!r}")
+        raise SpecError(f"{where}: relations.{family}.topic_pool: {error}") from None
+    has_pools = isinstance(load_topics()[pool], dict)
+    try:
+        Relation.model_validate({**relation, **({"pools": [f"{pool}.{topics[0]}"]} if has_pools else {})})
+    except ValidationError as error:
+        raise _said(error, where, ("relations", family)) from None
+    wanted = relation.get("topics") or len(topics)
+    if wanted > len(topics):
+        raise SpecError(f"{where}: relations.{family}.topics: {wanted} is more than the {len(topics)} of {pool!r}")
     rest = {key: value for key, value in relation.items() if key not in ("topics", "topic_pool")}
     found = {}
-    for topic in topics[: relation["topics"]]:
-        pools = {"pools": [f"{pool}.{topic}"]} if pool == "favourite" else {}
-        found[f"{family}_{topic.replace(' ', '_').replace('-', '_')}"] = {
-            **rest,
-            **pools,
-            "family": family,
-            "topic": topic,
-        }
+    for topic in topics[:wanted]:
+        pools = {"pools": [f"{pool}.{topic}"]} if has_pools else {}
+        name = f"{family}_{topic.replace(' ', '_').replace('-', '_')}"
+        found[name] = {**rest, **pools, "family": family, "topic": topic}
     return found
 
 
-def _probe_pools(relation: dict[str, Any]) -> list[str]:
-    return ["favourite.colour"] if relation.get("topic_pool") == "favourite" else []
-
-
-def spec_from_dict(raw: dict[str, Any], where: str) -> WorldSpec:
-    """A checked spec from plain values. Raises SpecError of one line that names the key and the known ones."""
-    try:
-        return WorldSpec.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise SpecError(f"unknown key {place!r} in {where}: have {', '.join(_known_keys(first['loc']))}") from None
-        message = first["msg"].removeprefix("Value error, ")
-        given = "" if isinstance(first["input"], dict) or first["type"] == "missing" else f" (got {first['input']!r})"
-        raise SpecError(f"{where}: {place + ': ' if place else ''}{message}{given}") from None
+def _said(error: ValidationError, where: str, above: tuple[str, ...]) -> SpecError:
+    first = error.errors(include_url=False)[0]
+    loc = (*above, *first["loc"])
+    place = ".".join(str(part) for part in loc)
+    if first["type"] == "extra_forbidden":
+        return SpecError(f"unknown key {place!r} in {where}: have {', '.join(_known_keys(loc))}")
+    message = first["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(first["input"], dict) or first["type"] == "missing" else f" (got {first['input']!r})"
+    return SpecError(f"{where}: {place + ': ' if place else ''}{message}{given}")
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:

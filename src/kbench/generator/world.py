@@ -14,7 +14,7 @@ from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_ke
 from kbench.generator.kinship import is_mother, parent_of, partner_of, peer_of, place_of
 from kbench.generator.names import LANES, form_of
 from kbench.generator.pools import load_pool
-from kbench.generator.relations import Relation
+from kbench.generator.relations import MOST_NUMBER, Relation
 from kbench.generator.slots import bounds, cycle, pick_one_of, slots
 from kbench.generator.spec import WorldSpec
 from kbench.generator.surface import date_text, days_of, forms_of, number_text
@@ -276,15 +276,12 @@ def build_world(spec: WorldSpec, seed: str) -> World:
     world = World(spec, seed)
     for role in ROLES:
         blocks = spec.blocks(role)
-        for kind, entity in spec.types.items():
-            capacity = form_of(kind, entity.names, entity.locale).capacity
-            last = ((blocks - 1) * len(ROLES) + ROLES.index(role) + 1) * entity.block if blocks else 0
-            if last > capacity and not entity.single:
-                most = capacity // (len(ROLES) * entity.block) * spec.block_size
-                raise SpecError(
-                    f"{blocks * spec.block_size:,} {role} entities are more than the names of a {kind} allow: "
-                    f"ask for at most {most:,}, or give types.{kind} another name form"
-                )
+        most, kind = min((_most_blocks(spec, kind), kind) for kind in spec.types)
+        if (blocks - 1) * len(ROLES) + ROLES.index(role) + 1 > most and blocks:
+            raise SpecError(
+                f"{blocks * spec.block_size:,} {role} entities are more than the names of a {kind} allow: "
+                f"ask for at most {most // len(ROLES) * spec.block_size:,}, or give types.{kind} another name form"
+            )
     for name, relation in spec.relations.items():
         if relation.reach > spec.blocks("background"):
             raise SpecError(
@@ -292,3 +289,9 @@ def build_world(spec: WorldSpec, seed: str) -> World:
                 f"{spec.sizes.background} makes {spec.blocks('background')}"
             )
     return world
+
+
+def _most_blocks(spec: WorldSpec, kind: str) -> int:
+    """How many blocks, of all roles together, the names of a type are enough for."""
+    entity = spec.types[kind]
+    return MOST_NUMBER if entity.single else form_of(kind, entity.names, entity.locale).capacity // entity.block
