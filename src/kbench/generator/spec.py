@@ -153,7 +153,7 @@ def _unfolded(relations: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _is_family(relation: Any) -> bool:
-    return isinstance(relation, dict) and ("topics" in relation or "topic_pool" in relation)
+    return isinstance(relation, dict) and (relation.get("topics") is not None or bool(relation.get("topic_pool")))
 
 
 def _members(family: str, relation: dict[str, Any], where: str) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def _members(family: str, relation: dict[str, Any], where: str) -> dict[str, Any
         Relation.model_validate({**relation, **({"pools": [f"{pool}.{topics[0]}"]} if has_pools else {})})
     except ValidationError as error:
         raise _said(error, where, ("relations", family)) from None
-    wanted = relation.get("topics") or len(topics)
+    wanted = relation.get("topics", len(topics))
     if wanted > len(topics):
         raise SpecError(f"{where}: relations.{family}.topics: {wanted} is more than the {len(topics)} of {pool!r}")
     rest = {key: value for key, value in relation.items() if key not in ("topics", "topic_pool")}
