@@ -194,7 +194,7 @@ def test_a_budget_of_tokens_scales_a_dose_by_the_words_a_fact_costs_and_loses_no
         assert abs(after - before * share) <= Fraction(1, 2) or (before > 0 and after == 1)
 
 
-@pytest.mark.parametrize("style", ["article", "statement", "dialogue", "cloze"])
+@pytest.mark.parametrize("style", ["article", "statement", "dialogue", "cloze", "choice"])
 def test_styles_matched_by_tokens_cost_about_as_many_words_as_qa(style: str) -> None:
     spec = load_spec("lab").with_exposure(exposures=60, budget="tokens")
     m = made(spec_from_dict({**spec.to_dict(), "sizes": {"entities": 14, "control": 0}}, "lab"), style, "qa", pack=PACK)
@@ -206,6 +206,14 @@ def test_styles_matched_by_tokens_cost_about_as_many_words_as_qa(style: str) -> 
         for name in ("qa", style)
     }
     assert words[style] == pytest.approx(words["qa"], rel=0.25)
+
+
+def test_a_budget_of_tokens_leaves_questions_of_several_facts_about_as_often_repeated() -> None:
+    """They ask for more than one fact, and no fact of the spec is asked for in them alone."""
+    shown = {budget: made(family(exposure__budget=budget), "multihop", "reverse") for budget in ("facts", "tokens")}
+    for style in ("multihop", "reverse"):
+        repeats = {budget: max(row["repeat"] for row in m.of(style, "train")) for budget, m in shown.items()}
+        assert repeats["tokens"] <= 2 * repeats["facts"], style
 
 
 # ---- the sample worlds

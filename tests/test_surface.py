@@ -2,17 +2,20 @@
 
 import datetime
 import re
+from dataclasses import replace
 from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kbench.errors import TemplateError
+from kbench.generator.packs import Pack
 from kbench.generator.pools import load_pool, load_topics, other_forms, topics_of
 from kbench.generator.relations import Relation
 from kbench.generator.surface import date_of, date_text, days_of, forms_of, number_forms, number_text, number_words
 from tests.samples import operator_of
-from tests.small import family, made
+from tests.small import family, made, pack_of
 
 NUMBERS = st.integers(-(2**31), 2**31)
 UNITS = st.sampled_from(["", "cm", "crowns", "million crowns", "square kilometres"])
@@ -185,3 +188,20 @@ def test_numbers_are_asked_for_in_the_forms_that_the_spec_names_and_no_other(for
     m = made(family(exposure__number_forms=forms), "numeric", "qa")
     rows = [row for row in m.of("numeric", "train") if not operator_of(row)]
     assert {m.pack.by_id[row["template_id"]].kind or "digits" for row in rows} == set(forms)
+
+
+@pytest.mark.parametrize(
+    ("relation", "kind"),
+    [("born", "words"), ("match_date", "rounded"), ("height", "year"), ("height", "iso")],
+)
+def test_no_value_is_asked_for_in_a_form_that_it_cannot_have(relation: str, kind: str) -> None:
+    """A date in words would be the number of its day, the year of a height 1970."""
+    spec = family()
+    whole = pack_of(spec)
+    asked = tuple(replace(phrasing, kind=kind) for phrasing in whole.phrasings["numeric", relation])
+    odd = Pack("odd", "1", "", {**whole.phrasings, ("numeric", relation): asked})
+    try:
+        m = made(spec, "numeric", "qa", pack=odd)
+    except TemplateError:
+        return
+    assert [row["answer"] for row in m.of("numeric") if row["relation"] == relation] == []
