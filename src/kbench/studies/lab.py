@@ -38,8 +38,8 @@ class LabRecipe:
     width: int = 128
     heads: int = 2
     inner: int = 256
-    embedding_std: float = 0.08
-    learning_rate: float = 3e-3
+    embedding_std: float = 0.25
+    learning_rate: float = 5e-3
     batch: int = 8
     least_context: int = 64
     bf16: bool = True
