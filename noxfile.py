@@ -63,7 +63,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def pools(session: nox.Session) -> None:
-    """Redraw the committed value pools from the pinned Faker: seconds; a changed pool changes the data."""
+    """Redraw the value pools from the pinned Faker, and the spec's JSON schema: a changed pool changes the data."""
     install(session, ".")
     # From src/, not from the installed copy: the files to rewrite are those of the tree.
     session.run("python", "-m", "kbench.generator.draw", env={"PYTHONPATH": "src"})

@@ -5,6 +5,7 @@ Faker's output changes from version to version, so kbench never asks it for a va
 
 from pathlib import Path
 
+from kbench.generator.starter import schema_text
 from kbench.ids import digest_of
 
 _FRAGMENTS = frozenset({"copy", "land", "make", "sub", "dealer", "contractor", "administrator"})
@@ -22,10 +23,13 @@ def occupations() -> list[str]:
 
 
 def main() -> None:
-    """Rewrite every drawn pool beside this file."""
+    """Rewrite every drawn pool, and the spec's JSON schema, beside this file."""
     target = Path(__file__).parent / "pools" / "occupation.txt"
     target.write_text("\n".join(occupations()) + "\n", encoding="utf-8")
     print(f"{target.name}: {len(occupations())} values")
+    schema = Path(__file__).parent / "worlds" / "world.schema.json"
+    schema.write_text(schema_text(), encoding="utf-8")
+    print(f"{schema.name}: written")
 
 
 if __name__ == "__main__":
