@@ -24,6 +24,7 @@ from kbench.benchmarks.tasks import load_items
 from kbench.errors import KbenchError, ModelError, OutputError, ReleaseError, SpecError
 from kbench.generator.release import Recipe, generate
 from kbench.store import Release
+from kbench.studies.cells import lab_release_recipe
 from kbench.studies.lab import Base, LabRecipe, check_words, lab_base, release_texts
 from kbench.studies.tokenizer import word_tokenizer
 from tests.samples import Sample, tiny

@@ -13,6 +13,10 @@ from kbench.schema import DOCUMENT_STYLES
 REFERENCE = "qa"
 """The style whose exposures are those of the spec; `facts.exposures` is its count."""
 
+_NO_ONE_FACT = frozenset({"multihop", "reverse", "tone"})
+"""Styles that are not another way to state a fact: their exposures stay those of the spec."""
+
+_OPTIONS = 4
 _NOT_PRINTED = frozenset({"if", "endif", "for", "endfor", "else", "sentences", "turns"})
 _VARIABLE_WORDS = 2
 """A name or a value counts for so many words."""
@@ -20,7 +24,7 @@ _VARIABLE_WORDS = 2
 
 def in_budget(spec: WorldSpec, pack: Pack, style: str, times: Ints) -> Ints:
     """How often facts are said in one style, from how often the spec states them; at least once where at all."""
-    if spec.exposure.budget == "facts":
+    if spec.exposure.budget == "facts" or style in _NO_ONE_FACT:
         return times
     share = words_a_fact(spec, pack, REFERENCE) / words_a_fact(spec, pack, style)
     scaled = (times * share.numerator * 2 + share.denominator) // (2 * share.denominator)
@@ -38,18 +42,20 @@ def _words(spec: WorldSpec, pack: Pack, style: str, name: str) -> Fraction:
     file, kind = spec.template_of(name), spec.relations[name].subject
     if style not in DOCUMENT_STYLES:
         asked = _average(pack, style, file)
-        return asked + _VARIABLE_WORDS if asked else Fraction(0)
+        options = _OPTIONS * (1 + _VARIABLE_WORDS) if style == "choice" else 0
+        return asked + _VARIABLE_WORDS + options if asked else Fraction(0)
     told = _average(pack, "statement", file)
     if style == "statement":
         return told
     facts = len(spec.relations_of(kind))
     limit = spec.exposure.facts_per_dialogue if style == "dialogue" else spec.exposure.facts_per_article
-    frame = _average(pack, style, kind) / min(facts, limit or facts)
+    frame = _average(pack, style, kind, spec.articles) / min(facts, limit or facts)
     return frame + told + (_average(pack, "qa", file) if style == "dialogue" else 0)
 
 
-def _average(pack: Pack, folder: str, file: str) -> Fraction:
-    texts = [phrasing.source for phrasing in pack.of(folder, file, "train")]
+def _average(pack: Pack, folder: str, file: str, kinds: tuple[str, ...] = ()) -> Fraction:
+    found = pack.of(folder, file, "train")
+    texts = [p.source for p in found if folder != "article" or p.kind in kinds]
     return Fraction(sum(map(_count, texts)), len(texts)) if texts else Fraction(0)
 
 

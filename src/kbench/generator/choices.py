@@ -19,16 +19,20 @@ def can_choose(world: World, name: str) -> bool:
     return _available(world, name) >= 2
 
 
-def with_options(world: World, asked: Asked, turn: int) -> Asked:
-    """The same question with its options; `turn` moves the right one on, so that each phrasing has it elsewhere."""
+def with_options(world: World, asked: Asked) -> list[Asked]:
+    """The same question with its options, in as many turns as there may be places for the right one."""
     wrong = _distractors(world, asked.name, asked.index)
     columns = [[answers[0], *others] for answers, others in zip(asked.answers, wrong, strict=True)]
-    start = world.rank(f"label/{asked.name}", asked.kind, asked.index, OPTIONS)
+    most = max((len(options) for options in columns), default=OPTIONS)
+    start = world.rank(f"label/{asked.name}", asked.kind, asked.index, most)
+    return [_turned(asked, columns, [int(first) + turn for first in start]) for turn in range(OPTIONS)]
+
+
+def _turned(asked: Asked, columns: list[list[str]], places: list[int]) -> Asked:
     choices, labels, answers = [], [], []
-    for options, first, given in zip(columns, start, asked.answers, strict=True):
-        place = (int(first) + turn) % len(options)
-        shown = [*options[1 : place + 1], options[0], *options[place + 1 :]]
-        choices.append(shown)
+    for options, wanted, given in zip(columns, places, asked.answers, strict=True):
+        place = wanted % len(options)
+        choices.append([*options[1 : place + 1], options[0], *options[place + 1 :]])
         labels.append(place)
         answers.append([*given, LETTERS[place], f"{LETTERS[place]}. {given[0]}"])
     return replace(asked, choices=choices, label=labels, answers=answers)

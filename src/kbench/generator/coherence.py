@@ -79,6 +79,11 @@ def _check_object(spec: "WorldSpec", name: str, relation: Relation) -> None:
         raise ValueError(f"relations.{name}: a block has one {relation.subject}, who would be the own object")
     if relation.link != "any" and (relation.object != relation.subject or not subjects.elders):
         raise ValueError(f"relations.{name}.link: a tie of the family needs a type with elders on both sides")
+    if relation.reach and not {"qa", "multihop"} & set(spec.background.styles):
+        raise ValueError(f"relations.{name}.reach: background.styles needs qa, for questions to build on")
+    own = relation.object == relation.subject and (relation.apart_from or "." in relation.same_as)
+    if own:
+        raise ValueError(f"relations.{name}: a {relation.subject} could be the own object: lead to another type")
     if relation.reach and subjects.single:
         raise ValueError(f"relations.{name}.reach: a {relation.subject} stands once in the world")
     if relation.among:

@@ -52,9 +52,7 @@ def distinct(world: World, section: Section) -> int:
     return {"train": exposure.paraphrases, "validation": exposure.validation, "test": exposure.test}[section.phrasing]
 
 
-def times_of(
-    world: World, pack: Pack, section: Section, style: str, name: str, kind: str, index: Ints, n: int
-) -> Ints:
+def times_of(world: World, pack: Pack, section: Section, style: str, name: str, kind: str, index: Ints, n: int) -> Ints:
     """How often each fact of a section is to be said in one style that has n phrasings of it.
 
     `name` is the relation, `kind` the type of the entities in `index` that it is asked of.

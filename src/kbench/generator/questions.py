@@ -58,7 +58,8 @@ def phrasings_of(world: World, pack: Pack, style: str, name: str, section: Secti
     if style != "numeric" or name.split(".")[0] in OPERATORS:
         return found
     source, forms = world.source_of(name), world.spec.exposure.number_forms
-    asked = (p for p in found if (p.kind or "digits") in forms)
+    fitting = ("digits", "year", "iso") if source.value_type == "date" else ("digits", "words", "rounded")
+    asked = (p for p in found if (p.kind or "digits") in forms and (p.kind or "digits") in fitting)
     return tuple(p for p in asked if p.kind != "rounded" or place_of(source)[0])
 
 
@@ -111,7 +112,7 @@ def _variants(
         return [by_kind[phrasing.kind] for phrasing in phrasings]
     asked = ask_path(world, pack, section, name, index)
     if style == "choice":
-        turned = [with_options(world, asked, turn) for turn in range(OPTIONS)]
+        turned = with_options(world, asked)
         return [turned[turn % OPTIONS] for turn in range(len(phrasings))]
     if style == "numeric":
         by_kind = {kind: in_number_form(asked, world.source_of(name), kind) for kind in sorted(kinds)}

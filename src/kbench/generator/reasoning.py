@@ -113,11 +113,10 @@ def _pairs(world: World, pack: Pack, section: Section, name: str, relation_name:
     ]
     if name.startswith("difference."):
         apart = np.abs(mine - theirs)
-        answers = [_difference(int(n), relation.unit) for n in apart]
+        unit = world.source_of(relation_name).unit
+        answers = [_difference(int(n), unit) for n in apart]
         number: list[float | None] = [float(n) for n in apart]
-        return Asked(
-            name, relation.subject, index, ids, columns, answers, "numeric", facts, hops, number, relation.unit
-        )
+        return Asked(name, relation.subject, index, ids, columns, answers, "numeric", facts, hops, number, unit)
     wins = larger if kind != "less" else ~larger
     answers = _name_forms(world, relation.subject, np.where(wins, index, partner))
     return Asked(name, relation.subject, index, ids, columns, answers, "entity", facts, hops, [None] * len(ids))
@@ -147,6 +146,7 @@ def _partners(world: World, relation: Relation, name: str, index: Ints) -> Ints:
 def _both(world: World, pack: Pack, section: Section, name: str, one: str, two: str) -> Asked:
     kind = world.spec.relations[one].subject
     index = world.subjects(one, section.blocks)
+    index = index[world.has(two, index)]
     first, second = world.objects(one, index), world.objects(two, index)
     pairs = np.stack([first, second])
     _, place, counts = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)

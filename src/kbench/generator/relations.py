@@ -105,6 +105,8 @@ class Relation(Part):
             raise ValueError("after takes least and most, not first, last or gap")
 
     def _check_pools(self) -> None:
+        if self.value_type == "tone" and len(self.pools) > 1:
+            raise ValueError(f"a tone relation takes one pool, and this one has {len(self.pools)}")
         available = self._pool_size()
         if self.choices > MOST_DRAWN:
             raise ValueError(f"{self.choices:,} values are more than can be drawn: at most {MOST_DRAWN:,}")

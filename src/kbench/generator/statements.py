@@ -9,9 +9,9 @@ from kbench.generator.mentions import full_mentions
 from kbench.generator.packs import Pack, Phrasing
 from kbench.generator.phrasing import Use, times_of, uses
 from kbench.generator.questions import in_order
-from kbench.generator.sections import Section, is_taught
-from kbench.generator.surface import forms_of
-from kbench.generator.world import World
+from kbench.generator.sections import Section, is_taught, stated
+from kbench.generator.surface import second_form
+from kbench.generator.world import Mask, World
 from kbench.ids import document_id, fact_id, template_id
 from kbench.schema import DOCUMENT_SCHEMA
 
@@ -27,6 +27,7 @@ def statement_rows(world: World, pack: Pack, section: Section) -> pa.Table:
         if "." in name and section.role in ("new", "known"):
             # What follows is told of those who are taught to reason: the others are asked for it.
             index = index[is_taught(world, world.spec.start_of(name), index)]
+            index = index[_all_stated(world, section, name, index)]
         forward = plain(pack, world, name)
         kind = world.spec.start_of(name)
         if "." in name:
@@ -44,6 +45,16 @@ def statement_rows(world: World, pack: Pack, section: Section) -> pa.Table:
                     kinds = list(world.spec.types).index(kind)
                     order.append([block, np.full_like(block, kinds), index[use.rows], np.full_like(block, place)])
     return in_order(tables, order, DOCUMENT_SCHEMA)
+
+
+def _all_stated(world: World, section: Section, chain: str, index: Ints) -> Mask:
+    """Of which subjects every fact of a chain is stated itself: what follows from it may be, then."""
+    stated_all, here = np.ones(index.size, dtype=bool), index
+    for step in chain.split("."):
+        relation = world.spec.relations[step]
+        stated_all &= stated(world, section.role, step, relation.subject, here) > 0
+        here = world.objects(step, here) if relation.value_type == "entity" else here
+    return stated_all
 
 
 def plain(pack: Pack, world: World, name: str) -> tuple[Phrasing, ...]:
@@ -69,8 +80,7 @@ def written_form(
     chosen = form_of_document(world, kind, index, k)
     said = []
     for value, digits, form in zip(text, number, chosen, strict=True):
-        forms = forms_of(source, value, digits)
-        said.append(forms[min(int(form), len(forms) - 1)])
+        said.append(second_form(source, value, digits) if form else value)
     return said
 
 

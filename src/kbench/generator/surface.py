@@ -67,6 +67,14 @@ def forms_of(relation: Relation, text: str, number: float | None) -> tuple[str, 
     return number_forms(int(number), relation.unit)
 
 
+def second_form(relation: Relation, text: str, number: float | None) -> str:
+    """The other way to write a value in a sentence; the canonical one where there is none."""
+    forms = forms_of(relation, text, number)
+    if number is not None and relation.value_type != "date":
+        forms = tuple(form for form in forms if form.endswith(relation.unit))
+    return forms[min(1, len(forms) - 1)]
+
+
 def number_forms(number: int, unit: str) -> tuple[str, ...]:
     """A number with and without its unit and its commas, the canonical text first; the second form swaps the commas."""
     canonical, plain, grouped = number_text(number), str(number), f"{number:,}"

@@ -13,6 +13,7 @@ from kbench.errors import SpecError
 from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key
 from kbench.generator.kinship import is_mother, parent_of, partner_of, peer_of, place_of
 from kbench.generator.names import LANES, form_of
+from kbench.generator.packs import indefinite
 from kbench.generator.pools import load_pool
 from kbench.generator.relations import MOST_NUMBER, Relation
 from kbench.generator.slots import bounds, cycle, pick_one_of, slots
@@ -279,7 +280,7 @@ def build_world(spec: WorldSpec, seed: str) -> World:
         most, kind = min((_most_blocks(spec, kind), kind) for kind in spec.types)
         if (blocks - 1) * len(ROLES) + ROLES.index(role) + 1 > most and blocks:
             raise SpecError(
-                f"{blocks * spec.block_size:,} {role} entities are more than the names of a {kind} allow: "
+                f"{blocks * spec.block_size:,} {role} entities are more than the names of {indefinite(kind)} allow: "
                 f"ask for at most {most // len(ROLES) * spec.block_size:,}, or give types.{kind} another name form"
             )
     for name, relation in spec.relations.items():
