@@ -223,8 +223,18 @@ def test_a_difference_of_numbers_taken_over_from_another_entity_keeps_their_unit
     check_difference(made(family(**changes), "numeric"))
 
 
-@pytest.mark.parametrize("styles", [["article"], ["statement", "numeric"], ["qa", "article"], ["multihop"]])
-def test_hops_that_reach_into_the_background_stand_in_the_release(styles: list[str]) -> None:
+REACHING: list[tuple[list[str], str]] = [
+    (["article"], "background.styles needs qa"),
+    (["statement", "numeric"], "background.styles needs qa"),
+    (["qa", "article"], ""),
+    (["multihop"], ""),
+]
+
+
+@pytest.mark.parametrize(("styles", "expected_error"), REACHING)
+def test_hops_that_reach_into_the_background_stand_in_the_release_or_the_spec_is_refused(
+    styles: list[str], expected_error: str
+) -> None:
     changes: dict[str, Any] = {
         "relations.employer.reach": 2,
         "relations.chief": DROP,
@@ -232,6 +242,10 @@ def test_hops_that_reach_into_the_background_stand_in_the_release(styles: list[s
         "sizes": {"entities": 24, "background": 48, "control": 0.5},
         "background.styles": styles,
     }
+    if expected_error:
+        with pytest.raises(SpecError, match=expected_error):
+            spec_from_dict(edited(FAMILY, changes), "w")
+        return
     m = made(spec_from_dict(edited(FAMILY, changes), "w"), "multihop")
     asked = {row["id"] for row in m.of("qa")}
     assert {hop for row in m.of("multihop") for hop in row["hop_ids"]} <= asked
