@@ -69,17 +69,20 @@ def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[
     stages: list[Stage] = []
     before = 0.0
 
+    def tell(share: float) -> None:
+        report(round(share, 9))  # sums of shares differ in their last digit, and a bar must not go back
+
     def advance(name: str) -> Callable[[int, int], None]:
-        return lambda done, total: report(before + SHARES[name] * done / max(1, total))
+        return lambda done, total: tell(before + SHARES[name] * done / max(1, total))
 
     with _timed("world", out, stages) as reuse:
         release, written = generate(lab_release_recipe(seed), out / "release")
         reuse(not written)
-    report(before := before + SHARES["world"])
+    tell(before := before + SHARES["world"])
     with _timed("base", out, stages) as reuse:
         base = lab_base(release, out / "base", progress=advance("base"))
         reuse(not base.built)
-    report(before := before + SHARES["base"])
+    tell(before := before + SHARES["base"])
     models = {"base": base.path}
     for arm in ARMS:
         with _timed(arm, out, stages) as reuse:
@@ -87,7 +90,7 @@ def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[
             run = train_run(release, str(base.path), plan, out / "runs" / arm, advance(arm))
             reuse(not run.trained_now)
         models[arm] = run.path
-        report(before := before + SHARES[arm])
+        tell(before := before + SHARES[arm])
     with _timed("score", out, stages) as reuse:
         scored = False
         untuned = None
@@ -104,7 +107,7 @@ def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[
             )
             untuned = untuned or scores_of(result.about)
             scored |= result.scored_now
-            report(before + SHARES["score"] * number / len(models))
+            tell(before + SHARES["score"] * number / len(models))
         reuse(not scored)
     about = {
         "plan": cell_plan(seed),

@@ -96,7 +96,7 @@ def lab_base(
     if not any("pretrain" in release.splits(config) for config in release.configs()):
         raise ModelError(
             f"the release {release.path} has no pretrain split, which the lab builds its base from: "
-            f"generate it from a spec with [sizes] background > 0, such as `--spec lab`"
+            f"generate it from a spec with [sizes] background > 0, such as `--spec lab`, or train another --model"
         )
     packages = [__version__, torch.__version__, version("transformers"), version("tokenizers")]
     name = json_digest([release.digest, asdict(recipe), *packages])[:16]
