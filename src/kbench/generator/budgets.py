@@ -65,14 +65,6 @@ def _count(source: str) -> int:
     for place, part in enumerate(source.replace("{%", "{{").replace("%}", "}}").split("{{")):
         if place:
             inside, _, part = part.partition("}}")
-            printed += inside.strip().split(" ")[0] not in (
-                "if",
-                "endif",
-                "for",
-                "endfor",
-                "else",
-                "sentences",
-                "turns",
-            )
+            printed += inside.strip().split(" ")[0] not in _NOT_PRINTED
         words += words_of(part)
     return len(words) + printed * _VARIABLE_WORDS
