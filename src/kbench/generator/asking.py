@@ -1,16 +1,32 @@
 """What is asked: for a relation or path and a column of subjects, its variables, answers and facts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from kbench.generator.hashing import Ints
-from kbench.generator.mentions import Columns, full_mentions
+from kbench.generator.columns import (
+    Ints,
+    Lists,
+    Texts,
+    first_of_each,
+    joined,
+    no_lists,
+    side_by_side,
+    take,
+    text_lists,
+    texts,
+)
+from kbench.generator.mentions import MENTIONS
 from kbench.generator.ownfacts.spec import FactRelation
-from kbench.generator.packs import Pack
 from kbench.generator.phrasing import first_phrasing
 from kbench.generator.relations import Relation
-from kbench.generator.sections import Section, hop_phrasing
+from kbench.generator.scene import Scene
+from kbench.generator.sections import hop_phrasing
+from kbench.generator.setting import Column
 from kbench.generator.surface import date_of, decimal_text, number_forms, number_text, number_words
 from kbench.generator.world import Mask, World
 from kbench.ids import fact_id, question_id
@@ -25,27 +41,30 @@ class Asked:
     name: str
     kind: str
     index: Ints
-    ids: list[str]
-    variables: Columns
-    answers: list[list[str]]
+    ids: Texts
+    variables: Mapping[str, Column]
+    answers: Lists
     """All that count, the one given first."""
     value_type: str
-    facts: list[list[str]]
-    hops: list[list[str]]
-    number: list[float | None]
+    facts: Lists
+    hops: Lists
+    number: pa.DoubleArray
     unit: str = ""
-    choices: list[list[str]] = field(default_factory=list)
-    label: list[int] = field(default_factory=list)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """The variables that are the same for all subjects."""
+    choices: Lists | None = None
+    label: pa.Int8Array | None = None
 
 
-def mention_columns(world: World, kind: str, index: Ints, name: str) -> dict[str, list[str]]:
-    """The variables of a question about a column of subjects: their full names, and the topic of a family."""
-    mentions = full_mentions(world, kind, world.names(kind, index))
-    columns = {key: [m[key] for m in mentions] for key in ("name", "They", "they", "Their", "their", "them")}
+def mention_columns(scene: Scene, kind: str, index: Ints) -> dict[str, Column]:
+    """The variables of a question about a column of subjects: their full names."""
+    return {variable: partial(scene.mention, kind, index, variable) for variable in MENTIONS}
+
+
+def constants_of(world: World, name: str) -> dict[str, str]:
+    """The variables that are the same wherever a relation or path is asked or stated: topic of a family, and label."""
     relation = world.spec.relations.get(name)
-    columns["topic"] = [relation.topic if relation else ""] * len(mentions)
-    columns["relation"] = [label_of(relation, name)] * len(mentions)
-    return columns
+    return {"topic": relation.topic if relation else "", "relation": label_of(relation, name)}
 
 
 def label_of(relation: Relation | None, name: str) -> str:
@@ -53,26 +72,32 @@ def label_of(relation: Relation | None, name: str) -> str:
     return relation.label if isinstance(relation, FactRelation) else name.replace("_", " ")
 
 
-def ask_path(world: World, pack: Pack, section: Section, name: str, index: Ints) -> Asked:
+def ask_path(scene: Scene, name: str, index: Ints) -> Asked:
     """Follow a relation or a chain from each subject: the last value is the answer, each step is a fact."""
-    chain = name.split(".")
+    world, chain = scene.world, name.split(".")
     kind = world.spec.start_of(name)
-    ids = world.ids(kind, index)
-    facts: list[list[str]] = [[] for _ in ids]
-    hops: list[list[str]] = [[] for _ in ids]
-    here = index
+    facts, hops, here = [], [], index
     for step in chain:
-        asked = hop_ids(world, pack, section, step, here) if len(chain) > 1 else []
-        for i, subject in enumerate(world.ids(world.spec.relations[step].subject, here)):
-            facts[i].append(fact_id(subject, step))
-            if asked:
-                hops[i].append(asked[i])
+        facts.append(fact_ids(scene, step, here))
+        if len(chain) > 1:
+            hops.append(hop_ids(scene, step, here))
         values = world.values(step, here)
         here = values.object
     relation = world.spec.end_of(name)
-    columns = mention_columns(world, kind, index, name)
-    unit, answers = world.source_of(name).unit, world.forms(name, index, values)
-    return Asked(name, kind, index, ids, columns, answers, relation.value_type, facts, hops, values.number, unit)
+    return Asked(
+        name,
+        kind,
+        index,
+        scene.ids(kind, index),
+        mention_columns(scene, kind, index),
+        world.forms(name, index, values),
+        relation.value_type,
+        side_by_side(facts),
+        side_by_side(hops) if hops else no_lists(index.size),
+        values.number,
+        world.source_of(name).unit,
+        constants_of(world, name),
+    )
 
 
 def can_be_asked(world: World, name: str, index: Ints) -> Mask:
@@ -86,7 +111,7 @@ def can_be_asked(world: World, name: str, index: Ints) -> Mask:
     for step in steps:
         relation = world.spec.relations[step]
         possible[possible] = world.has(step, here[possible])
-        if relation.value_type == "entity":
+        if relation.value_type == "entity" and len(steps) > 1:
             here = np.where(possible, here, 0)
             here = np.where(possible, world.objects(step, here) if here.size else here, 0)
     if len(steps) > 1 and world.spec.end_of(name).object == world.spec.start_of(name):
@@ -94,19 +119,23 @@ def can_be_asked(world: World, name: str, index: Ints) -> Mask:
     return possible
 
 
-def hop_ids(world: World, pack: Pack, section: Section, step: str, index: Ints) -> list[str]:
+def fact_ids(scene: Scene, name: str, index: Ints) -> Texts:
+    """The id of the fact that each subject has of a relation."""
+    return joined(scene.ids(scene.world.spec.relations[name].subject, index), fact_id("", name))
+
+
+def hop_ids(scene: Scene, step: str, index: Ints) -> Texts:
     """The id of the `qa` row that asks for each one-hop fact, in the split that asks for it."""
+    world = scene.world
     kind = world.spec.relations[step].subject
-    ids = world.ids(kind, index)
-    roles = hop_phrasing(world, section, world.block_of(kind, index))
-    found = [""] * len(ids)
-    for role in sorted(set(roles)):
-        rows = np.asarray([i for i, r in enumerate(roles) if r == role], dtype=np.int64)
-        phrasings = pack.of("qa", world.spec.template_of(step), role)
-        start = first_phrasing(world, "qa", step, role, index[rows], len(phrasings))
-        for i, place in zip(rows, start, strict=True):
-            found[int(i)] = question_id(ids[int(i)], step, "qa", phrasings[int(place)].id)
-    return found
+    endings, ending = list[str](), np.zeros(index.size, dtype=np.int64)
+    for role, rows in hop_phrasing(world, scene.section, world.block_of(kind, index)).items():
+        if rows.any():
+            phrasings = scene.pack.of("qa", world.spec.template_of(step), role)
+            start = first_phrasing(world, "qa", step, role, index[rows], len(phrasings))
+            ending[rows] = start + len(endings)
+            endings += [question_id("", step, "qa", phrasing.id) for phrasing in phrasings]
+    return joined(scene.ids(kind, index), take(texts(endings), ending))
 
 
 def place_of(relation: Relation) -> tuple[int, str]:
@@ -120,17 +149,23 @@ def place_of(relation: Relation) -> tuple[int, str]:
 def in_number_form(asked: Asked, relation: Relation, kind: str) -> Asked:
     """The same question with its answer in the form that a phrasing of the numeric style asks for."""
     size, word = place_of(relation)
-    answers, numbers = list[list[str]](), list[float | None]()
-    for given, number in zip(asked.answers, asked.number, strict=True):
-        assert number is not None
+    answers, numbers = list[list[str]](), list[float]()
+    # Numbers of the same forms are the same; a user's aliases may tell two of one number apart.
+    distinct, at = first_of_each(pc.binary_join(asked.answers, "\0"))
+    given_answers, given_numbers = take(asked.answers, distinct), take(asked.number, distinct)
+    for given, number in zip(given_answers.to_pylist(), given_numbers.to_pylist(), strict=True):
         if number.is_integer():
             first, said = _said(int(number), relation, kind, size)
         else:  # a user's own number, asked for as it is
             first, said = (decimal_text(number),), number
         answers.append(list(dict.fromkeys([*first, *given])))
         numbers.append(float(said))
-    variables = {**asked.variables, "place": [word] * len(answers)}
-    return replace(asked, answers=answers, number=numbers, variables=variables)
+    return replace(
+        asked,
+        answers=take(text_lists(answers), at),
+        number=take(pa.array(numbers, pa.float64()), at),
+        constants={**asked.constants, "place": word},
+    )
 
 
 def _said(number: int, relation: Relation, kind: str, size: int) -> tuple[tuple[str, ...], float]:

@@ -3,15 +3,33 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from kbench.generator.asking import Asked
-from kbench.generator.hashing import Ints, Words, mix, permute, stream_key
+from kbench.generator.columns import (
+    Ints,
+    Lists,
+    Press,
+    joined,
+    lists,
+    one_each,
+    runs,
+    side_by_side,
+    starts_of,
+    take,
+    texts,
+)
+from kbench.generator.hashing import Words, mix, permute, stream_key
 from kbench.generator.ownfacts.world import FactWorld
-from kbench.generator.surface import date_text, number_text
 from kbench.generator.world import World
 
 OPTIONS = 4
 LETTERS = "ABCD"
+LISTED = "\0listed"
+"""The variable that holds the options as lines; no template can name it."""
+
+_LETTERS = texts(LETTERS)
 
 
 def can_choose(world: World, name: str) -> bool:
@@ -21,21 +39,44 @@ def can_choose(world: World, name: str) -> bool:
 
 def with_options(world: World, asked: Asked) -> list[Asked]:
     """The same question with its options, in as many turns as there may be places for the right one."""
+    n = asked.index.size
     wrong = _distractors(world, asked.name, asked.index)
-    columns = [[answers[0], *others] for answers, others in zip(asked.answers, wrong, strict=True)]
-    most = max((len(options) for options in columns), default=OPTIONS)
-    start = world.rank(f"label/{asked.name}", asked.kind, asked.index, most)
-    return [_turned(asked, columns, [int(first) + turn for first in start]) for turn in range(OPTIONS)]
+    right = pc.list_element(asked.answers, 0)
+    sizes = 1 + wrong.value_lengths().to_numpy().astype(np.int64)
+    # All options of all subjects, the right one of each first.
+    options = _below(one_each(right), wrong)
+    start = world.rank(f"label/{asked.name}", asked.kind, asked.index, int(sizes.max(initial=OPTIONS if not n else 0)))
+    return [_turned(asked, options, sizes, (start + turn) % sizes) for turn in range(OPTIONS)]
 
 
-def _turned(asked: Asked, columns: list[list[str]], places: list[int]) -> Asked:
-    choices, labels, answers = [], [], []
-    for options, wanted, given in zip(columns, places, asked.answers, strict=True):
-        place = wanted % len(options)
-        choices.append([*options[1 : place + 1], options[0], *options[place + 1 :]])
-        labels.append(place)
-        answers.append([*given, LETTERS[place], f"{LETTERS[place]}. {given[0]}"])
-    return replace(asked, choices=choices, label=labels, answers=answers)
+def _turned(asked: Asked, options: Lists, sizes: Ints, label: Ints) -> Asked:
+    firsts = starts_of(sizes)
+    row = np.repeat(np.arange(sizes.size), sizes)
+    place = np.arange(row.size) - firsts[row]
+    # The right option at its place, the others in their order around it.
+    other = np.where(place == label[row], 0, np.where(place < label[row], place + 1, place))
+    shown = take(options.values, firsts[row] + other)
+    letter, right = take(_LETTERS, label), pc.list_element(asked.answers, 0)
+    press = Press()
+    lines = press.column(shown)
+    plans = np.asarray([press.plan(["" if k == 0 else "\n", f"{LETTERS[k]}. ", lines]) for k in range(OPTIONS)])
+    return replace(
+        asked,
+        choices=lists(shown, firsts),
+        label=pa.array(label, pa.int8()),
+        answers=_below(asked.answers, side_by_side([letter, joined(letter, ". ", right)])),
+        variables={**asked.variables, LISTED: press.print(plans[place], np.arange(row.size), firsts)},
+    )
+
+
+def _below(above: Lists, more: Lists) -> Lists:
+    """The lists of each row one after another."""
+    n = len(above)
+    counts = [column.value_lengths().to_numpy().astype(np.int64) for column in (above, more)]
+    firsts = [starts_of(count) for count in counts]
+    both = np.stack([firsts[0][:-1], firsts[1][:-1] + firsts[0][-1]], axis=1).ravel()
+    at, starts = runs(both, np.stack(counts, axis=1).ravel())
+    return lists(take(pa.concat_arrays([above.flatten(), more.flatten()]), at), starts[:: 2] if n else starts)
 
 
 def listed(choices: list[str]) -> str:
@@ -53,7 +94,7 @@ def _available(world: World, name: str) -> int:
     return world.spec.types[own.object].block - (own.object == own.subject)
 
 
-def _distractors(world: World, name: str, index: Ints) -> list[list[str]]:
+def _distractors(world: World, name: str, index: Ints) -> Lists:
     """For each subject up to three other values that the relation could have: distinct, none the answer."""
     if isinstance(world, FactWorld):
         return world.others(name, index, OPTIONS - 1)
@@ -69,25 +110,19 @@ def _distractors(world: World, name: str, index: Ints) -> list[list[str]]:
     for draw in range(min(OPTIONS, k) - 1):
         away = 1 + permute(key, np.full(index.size, draw, dtype=np.int64), k - 1)
         others.append(world.with_code(name, index, away))
-    if relation.pools:
-        return [list(row) for row in zip(*others, strict=True)]
-    said = date_text if relation.value_type == "date" else lambda n: number_text(n, relation.unit)
-    return [[said(int(n)) for n in row] for row in zip(*others, strict=True)]
+    return side_by_side(others)
 
 
-def _other_entities(world: World, name: str, index: Ints, key: Words) -> list[list[str]]:
+def _other_entities(world: World, name: str, index: Ints, key: Words) -> Lists:
     relation = world.spec.relations[name]
     objects = world.objects(name, index)
     m = world.spec.types[relation.object].block
     wanted = min(OPTIONS - 1, _available(world, name) - 1)
-    found: list[list[int]] = [[] for _ in range(index.size)]
-    for draw in range(min(OPTIONS, m - 1)):
+    found = np.empty((index.size, min(OPTIONS, m - 1)), dtype=np.int64)
+    for draw in range(found.shape[1]):
         away = 1 + permute(key, np.full(index.size, draw, dtype=np.int64), m - 1)
-        other = objects // m * m + (objects % m + away) % m
-        for i, candidate in enumerate(other.tolist()):
-            itself = relation.object == relation.subject and candidate == int(index[i])
-            if not itself and len(found[i]) < wanted:
-                found[i].append(candidate)
-    flat = np.asarray([c for row in found for c in row], dtype=np.int64)
-    names = iter(world.names(relation.object, flat))
-    return [[next(names) for _ in row] for row in found]
+        found[:, draw] = objects // m * m + (objects % m + away) % m
+    fit = found != index[:, None] if relation.object == relation.subject else np.ones(found.shape, dtype=bool)
+    fit &= np.cumsum(fit, axis=1) <= wanted
+    distinct, at = np.unique(found[fit], return_inverse=True)
+    return lists(take(world.names(relation.object, distinct), at), starts_of(fit.sum(axis=1)))

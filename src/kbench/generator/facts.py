@@ -3,57 +3,60 @@
 import numpy as np
 import pyarrow as pa
 
-from kbench.generator.hashing import Ints
-from kbench.generator.questions import in_order
+from kbench.generator.asking import fact_ids
+from kbench.generator.columns import Ints, same
+from kbench.generator.scene import Scene
 from kbench.generator.sections import stated
-from kbench.generator.spec import role_of
-from kbench.generator.world import World
-from kbench.ids import fact_id
+from kbench.generator.sheets import in_order
 from kbench.schema import ENTITY_SCHEMA, FACT_SCHEMA
 
 
-def fact_rows(world: World, blocks: Ints) -> pa.Table:
+def fact_rows(scene: Scene) -> pa.Table:
     """One row a fact, for blocks of one role."""
-    role, tables, order = role_of(int(blocks[0])), [], []
+    world, section, tables, order = scene.world, scene.section, [], []
     for place, (name, relation) in enumerate(world.spec.relations.items()):
-        index = world.subjects(name, blocks)
-        ids, values = world.ids(relation.subject, index), world.values(name, index)
-        n = len(ids)
-        objects = world.ids(relation.object, values.object) if relation.object else [""] * n
+        index, kind = world.subjects(name, section.blocks), relation.subject
+        n, values = index.size, world.values(name, index)
         columns = {
-            "fact_id": [fact_id(subject, name) for subject in ids],
-            "subject_id": ids,
-            "subject": world.names(relation.subject, index),
-            "relation": [name] * n,
-            "value_type": [relation.value_type] * n,
+            "fact_id": fact_ids(scene, name, index),
+            "subject_id": scene.ids(kind, index),
+            "subject": scene.mention(kind, index, "name"),
+            "relation": same(name, n),
+            "value_type": same(relation.value_type, n),
             "value": values.text,
             "number": values.number,
-            "unit": [world.source_of(name).unit] * n,
-            "object_id": objects,
-            "exposures": stated(world, role, name, relation.subject, index).astype(np.int32),
-            "role": [role] * n,
+            "unit": same(world.source_of(name).unit, n),
+            "object_id": scene.ids(relation.object, values.object) if relation.object else same("", n),
+            "exposures": pa.array(stated(world, section.role, name, kind, index), pa.int32()),
+            "role": same(section.role, n),
         }
         tables.append(pa.table(columns, schema=FACT_SCHEMA))
-        block = world.block_of(relation.subject, index)
-        kinds = list(world.spec.types).index(relation.subject)
-        order.append([block, np.full_like(block, kinds), index, np.full_like(block, place)])
-    return in_order(tables, order, FACT_SCHEMA)
+        kinds = list(world.spec.types).index(kind)
+        order.append([world.block_of(kind, index), np.full_like(index, kinds), index, np.full_like(index, place)])
+    return _sorted(tables, order)
 
 
-def entity_rows(world: World, blocks: Ints) -> pa.Table:
+def entity_rows(scene: Scene) -> pa.Table:
     """One row an entity, for blocks of one role."""
-    role, tables, order = role_of(int(blocks[0])), [], []
+    world, tables, order = scene.world, [], []
     for place, kind in enumerate(world.spec.types):
-        index = world.members(kind, blocks)
+        called = scene.called(kind)
+        index, n = called.index, called.index.size
         block = world.block_of(kind, index)
         columns = {
-            "entity_id": world.ids(kind, index),
-            "type": [kind] * index.size,
-            "name": world.names(kind, index),
-            "popularity": world.popularity(kind, index).astype(np.int32),
+            "entity_id": called.ids,
+            "type": same(kind, n),
+            "name": called.mentions["name"],
+            "popularity": pa.array(world.popularity(kind, index), pa.int32()),
             "block": block,
-            "role": [role] * index.size,
+            "role": same(scene.section.role, n),
         }
         tables.append(pa.table(columns, schema=ENTITY_SCHEMA))
         order.append([block, np.full_like(block, place), index])
-    return in_order(tables, order, ENTITY_SCHEMA)
+    return _sorted(tables, order)
+
+
+def _sorted(tables: list[pa.Table], order: list[list[Ints]]) -> pa.Table:
+    whole = pa.concat_tables(tables).combine_chunks()
+    at = pa.array(in_order([np.concatenate(column) for column in zip(*order, strict=True)]))
+    return whole.take(at).combine_chunks()

@@ -1,55 +1,63 @@
 """How a text refers to its subject: the full name, or a pronoun once the name has been said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kbench.generator.columns import Texts, joined, take, texts
 from kbench.generator.hashing import Ints
 from kbench.generator.world import World
 
-Columns = Mapping[str, Sequence[str]]
+Columns = Mapping[str, Texts]
 """Template variables as columns: one text for each row."""
 
+MENTIONS = ("name", "They", "they", "Their", "their", "them")
+"""The variables that name the subject; upper-case ones begin a sentence."""
+
 _PRONOUNS = {"she": ("she", "her", "her"), "he": ("he", "his", "him"), "it": ("it", "its", "it")}
+_ENDINGS = texts(["'s", "'"])
 
 
-def mention(subject: str, possessive: str, object_form: str) -> dict[str, str]:
-    """The forms in which a sentence may name its subject, upper-case ones for its beginning."""
+def full_mentions(world: World, kind: str, names: Texts) -> Columns:
+    """The full mention of each entity of a type: its name, with its article where the type has one; `name` is bare.
+
+    Names of things that end in a plural noun (Tarvel Partners) take the bare apostrophe.
+    """
+    entity = world.spec.types[kind]
+    article = f"{entity.article} " if entity.article else ""
+    said = joined(article, names) if article else names
+    plural = pc.match_substring_regex(names, " .*s$") if entity.pronouns == "it" else pa.repeat(False, len(names))
+    possessive = joined(said, take(_ENDINGS, plural.cast(pa.int8()).to_numpy()))
     return {
-        "They": _opening(subject),
-        "they": subject,
+        "name": names,
+        "They": _opening(said),
+        "they": said,
         "Their": _opening(possessive),
         "their": possessive,
-        "them": object_form,
+        "them": said,
     }
 
 
-def _opening(text: str) -> str:
-    """A text as it opens a sentence; what has its capital elsewhere, as eBay has, keeps its small letter."""
-    first = text.split(" ", 1)[0]
-    return text[0].upper() + text[1:] if first.islower() else text
-
-
-def full_mention(name: str, article: str, *, plural: bool = False) -> dict[str, str]:
-    """The full name, with its article where the type has one; `name` is the bare name.
-
-    `plural` names that end in a plural noun (Tarvel Partners) take the bare apostrophe.
-    """
-    said = f"{article} {name}" if article else name
-    return {"name": name, **mention(said, f"{said}'" if plural else f"{said}'s", said)}
-
-
-def full_mentions(world: World, kind: str, names: Sequence[str]) -> list[dict[str, str]]:
-    """The full mention of each entity of a type."""
-    entity = world.spec.types[kind]
-    things = entity.pronouns == "it"
-    return [full_mention(n, entity.article, plural=things and " " in n and n.endswith("s")) for n in names]
-
-
-def later_mentions(world: World, kind: str, index: Ints, names: Sequence[str]) -> list[dict[str, str]]:
+def later_mentions(world: World, kind: str, index: Ints, names: Texts) -> Columns:
     """What each entity is called once its name has been said: a pronoun, or for some types the name again."""
     pronouns = world.spec.types[kind].pronouns
     if pronouns == "name":
         return full_mentions(world, kind, names)
-    if pronouns == "it":
-        return [{"name": name, **mention(*_PRONOUNS["it"])} for name in names]
-    chosen = ["she" if female else "he" for female in world.is_female(kind, index)]
-    return [{"name": name, **mention(*_PRONOUNS[word])} for name, word in zip(names, chosen, strict=True)]
+    words = ["it"] if pronouns == "it" else ["he", "she"]
+    chosen = np.zeros_like(index) if pronouns == "it" else world.is_female(kind, index).astype(np.int64)
+    they, their, them = (take(texts([_PRONOUNS[word][k] for word in words]), chosen) for k in range(3))
+    return {"name": names, "They": _opening(they), "they": they, "Their": _opening(their), "their": their, "them": them}
+
+
+def _opening(said: Texts) -> Texts:
+    """Texts as they open a sentence; what has its capital elsewhere, as eBay has, keeps its small letter."""
+    if pc.all(pc.utf8_is_upper(pc.utf8_slice_codeunits(said, 0, 1))).as_py() in (True, None):
+        return said
+    return texts([_opened(text) for text in said.to_pylist()])
+
+
+def _opened(text: str) -> str:
+    first = text.split(" ", 1)[0]
+    return text[0].upper() + text[1:] if first.islower() else text

@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 
 from kbench.errors import SpecError
+from kbench.generator.columns import Texts, spelt, texts
 from kbench.generator.hashing import Ints, permute, stream_key
 from kbench.ids import json_digest
 
@@ -65,7 +66,16 @@ class NameForm:
             return any(a.startswith(b) or b.startswith(a) for a in mine[0] for b in theirs[0])
         return True
 
-    def names(self, lane: int, key: int, index: Ints) -> list[str]:
+    @cached_property
+    def _spelling(self) -> list[Texts]:
+        """Each digit's letters as they are written: capitals where a word begins, spaces between words."""
+        opening = {sum(self.words[:k]): " " if k else "" for k in range(len(self.words))}
+        return [
+            texts([f"{opening[place]}{part[0].upper()}{part[1:]}" if place in opening else part for part in digit])
+            for place, digit in enumerate(self.digits)
+        ]
+
+    def names(self, lane: int, key: int, index: Ints) -> Texts:
         """The name of each entity index. Raises SpecError where the lane has no more names."""
         if index.size and int(index.max()) >= self.capacity:
             raise SpecError(
@@ -74,21 +84,11 @@ class NameForm:
             )
         placed = lane % self.lanes * self.capacity + permute(key, index, self.capacity)
         code = permute(stream_key("names", self.form), placed, self.space)
-        letters = []
+        places = []
         for digit in reversed(self.digits):
-            letters.append(np.asarray(digit, dtype=object)[code % len(digit)])
-            code = code // len(digit)
-        letters.reverse()
-        return [_spell(row, self.words) for row in zip(*letters, strict=True)]
-
-
-def _spell(parts: tuple[str, ...], words: tuple[int, ...]) -> str:
-    spelt, start = [], 0
-    for length in words:
-        word = "".join(parts[start : start + length])
-        spelt.append(word[0].upper() + word[1:])
-        start += length
-    return " ".join(spelt)
+            code, place = np.divmod(code, len(digit))
+            places.append(place)
+        return spelt(self._spelling, places[::-1])
 
 
 def form_of(kind: str, names: str, locale: str = "") -> NameForm:

@@ -32,7 +32,8 @@ _VOWEL_SOUND = re.compile(
     re.IGNORECASE,
 )
 _PACK_KEYS = ("name", "version", "language", "description", "licence")
-_LONGEST = 64 * 1024
+LONGEST = 64 * 1024
+"""A row's text has at most so many bytes."""
 
 FOLDERS = (*STYLES, "voice")
 """What a pack may hold: one folder a style, and `voice`, one file for each value of a tone relation."""
@@ -64,6 +65,11 @@ class Phrasing:
         return environment().from_string(self.source)
 
     @property
+    def mends(self) -> tuple[str, ...]:
+        """The variables whose texts decide on more than where they are printed: `render` looks at how they end."""
+        return ()
+
+    @property
     def where(self) -> str:
         """File and line, for messages."""
         return f"{self.style}/{self.relation}.j2 line {self.line} ({self.id})"
@@ -74,8 +80,8 @@ class Phrasing:
             text = self.template.render(values).strip()
         except Exception as error:  # whatever a user's template can raise, the user is to read where
             raise TemplateError(f"{self.where}: {_said(error)}") from None
-        if len(text.encode()) > _LONGEST:
-            raise TemplateError(f"{self.where}: the text is longer than {_LONGEST // 1024} KiB")
+        if len(text.encode()) > LONGEST:
+            raise TemplateError(f"{self.where}: the text is longer than {LONGEST // 1024} KiB")
         return text
 
 

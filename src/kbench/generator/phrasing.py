@@ -13,12 +13,19 @@ from kbench.schema import DOCUMENT_STYLES
 
 
 @dataclass(frozen=True)
-class Use:
-    """A phrasing, the positions (in the column of subjects) that are written in it, and the repeat of each."""
+class Uses:
+    """Who is written in which phrasing: a row for each use, in the order of subjects, then of phrasings."""
 
-    phrasing: Phrasing
-    rows: Ints
+    subject: Ints
+    """The position in the column of subjects."""
+    phrasing: Ints
+    """The position among the phrasings."""
     repeat: Ints
+
+    def of(self, phrasing: int) -> Ints:
+        """The rows of one phrasing."""
+        rows: Ints = np.flatnonzero(self.phrasing == phrasing)
+        return rows
 
 
 def first_phrasing(world: World, style: str, name: str, role: PhrasingRole, index: Ints, n: int) -> Ints:
@@ -28,7 +35,7 @@ def first_phrasing(world: World, style: str, name: str, role: PhrasingRole, inde
 
 def uses(
     world: World, section: Section, name: str, phrasings: tuple[Phrasing, ...], index: Ints, times: Ints
-) -> list[Use]:
+) -> Uses:
     """How a column of subjects is spread over the phrasings of one style and relation.
 
     In training text each fact takes `paraphrases` phrasings, whose repeats sum to `times`; in validation, test and
@@ -37,13 +44,10 @@ def uses(
     n = len(phrasings)
     start = first_phrasing(world, phrasings[0].style, name, section.phrasing, index, n)
     most = np.minimum(min(n, distinct(world, section)), times)
-    found = []
-    for order, phrasing in enumerate(phrasings):
-        rank = (order - start) % n
-        rows = np.flatnonzero(rank < most)
-        repeat = times[rows] // most[rows] + (rank[rows] < times[rows] % most[rows])
-        found.append(Use(phrasing, rows, repeat))
-    return found
+    rank = (np.arange(n)[None, :] - start[:, None]) % n
+    subject, phrasing = np.nonzero(rank < most[:, None])
+    share = times[subject] // most[subject]
+    return Uses(subject, phrasing, share + (rank[subject, phrasing] < times[subject] % most[subject]))
 
 
 def distinct(world: World, section: Section) -> int:

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from kbench.errors import SpecError
+from kbench.generator.columns import Texts, texts
 
 
 @cache
@@ -25,6 +26,12 @@ def load_pool(name: str) -> tuple[str, ...]:
         known = sorted(p.name.removesuffix(".txt") for p in folder.iterdir() if p.name.endswith(".txt"))
         raise SpecError(f"unknown pool {name!r}: have {', '.join(known)}")
     return tuple(source.read_text(encoding="utf-8").splitlines())
+
+
+@cache
+def pool_column(name: str) -> Texts:
+    """The values of a pool as a column."""
+    return texts(load_pool(name))
 
 
 @cache

@@ -4,17 +4,20 @@ import numpy as np
 import pyarrow as pa
 
 from kbench.generator.asking import Asked, ask_path, can_be_asked, in_number_form, place_of
-from kbench.generator.choices import OPTIONS, can_choose, listed, with_options
+from kbench.generator.choices import LISTED, OPTIONS, can_choose, with_options
 from kbench.generator.coherence import OPERATORS
-from kbench.generator.hashing import Ints
+from kbench.generator.columns import Ints
 from kbench.generator.packs import Pack, Phrasing
-from kbench.generator.phrasing import Use, times_of, uses
+from kbench.generator.phrasing import Uses, times_of, uses
 from kbench.generator.reasoning import ask_reasoning, ask_reverse
+from kbench.generator.scene import Scene
 from kbench.generator.sections import Section, is_taught, probe_of
+from kbench.generator.setting import Setting
+from kbench.generator.sheets import Sheet
 from kbench.generator.tones import ask_tone, tone_relations
 from kbench.generator.world import World
 from kbench.ids import question_id, template_id
-from kbench.schema import Split, schema_of
+from kbench.schema import Split
 
 
 def question_names(world: World, style: str) -> list[str]:
@@ -63,29 +66,73 @@ def phrasings_of(world: World, pack: Pack, style: str, name: str, section: Secti
     return tuple(p for p in asked if p.kind != "rounded" or place_of(source)[0])
 
 
-def question_rows(world: World, pack: Pack, style: str, split: Split, section: Section) -> pa.Table:
+def question_rows(scene: Scene, style: str, split: Split) -> pa.Table:
     """The rows of a question style for the blocks of a section, in entity order."""
-    tables, order = [], []
+    world, section = scene.world, scene.section
+    sheet = Sheet(style, "question")
     for place, name in enumerate(question_names(world, style)):
-        phrasings = phrasings_of(world, pack, style, name, section)
+        phrasings = phrasings_of(world, scene.pack, style, name, section)
         if not phrasings:
             continue
-        variants = _variants(world, pack, section, style, name, phrasings)
+        variants = _variants(scene, style, name, phrasings)
         every = variants[0].index
         for variant in variants[1:]:
-            every = np.intersect1d(every, variant.index)
+            if variant.index is not every:
+                every = np.intersect1d(every, variant.index)
         kind = variants[0].kind
         if is_reasoning(style, name) and section.role in ("new", "known") and split != "pretrain":
             every = every[is_taught(world, kind, every) == (split == "train")]
-        times = times_of(world, pack, section, style, base_of(name), kind, every, len(phrasings))
-        kinds = list(world.spec.types).index(kind)
-        for asked, use in zip(variants, uses(world, section, name, phrasings, every, times), strict=True):
-            if use.rows.size:
-                index = every[use.rows]
-                tables.append(_table(world, asked, np.searchsorted(asked.index, index), use, style, section))
-                block = world.block_of(kind, index)
-                order.append([block, np.full_like(block, kinds), index, np.full_like(block, place)])
-    return in_order(tables, order, schema_of(style))
+        times = times_of(world, scene.pack, section, style, base_of(name), kind, every, len(phrasings))
+        used = uses(world, section, name, phrasings, every, times)
+        if used.subject.size:
+            kinds = list(world.spec.types).index(kind)
+            order = (world.block_of(kind, every), np.full_like(every, kinds), every, np.full_like(every, place))
+            wording, subject = _worded(sheet, section, style, phrasings, variants, every, used)
+            sheet.add([*(key[used.subject] for key in order), used.phrasing], wording, subject, used.repeat)
+    return sheet.question_table()
+
+
+def _worded(
+    sheet: Sheet,
+    section: Section,
+    style: str,
+    phrasings: tuple[Phrasing, ...],
+    variants: list[Asked],
+    every: Ints,
+    used: Uses,
+) -> tuple[Ints, Ints]:
+    """For each use the sheet's phrasing, and the position of the subject in what it is asked."""
+    wording, subject = np.empty_like(used.subject), np.empty_like(used.subject)
+    settings: dict[int, Setting] = {}
+    for number, (phrasing, asked) in enumerate(zip(phrasings, variants, strict=True)):
+        rows = used.of(number)
+        if rows.size:
+            if id(asked) not in settings:
+                settings[id(asked)] = _laid_in(sheet, asked)
+            setting, at = settings[id(asked)], used.subject[rows]
+            if asked.index.size != every.size:
+                at = np.searchsorted(asked.index, every[at])
+            pieces = [setting.handle("said")] if style == "tone" else setting.pieces(phrasing, at)
+            if style == "choice":
+                pieces += ["\n", setting.handle(LISTED)]
+            said = {
+                "probe": probe_of(section, style, asked.name),
+                "relation": asked.name,
+                "template_id": template_id(style, phrasing.relation, phrasing.id),
+                "value_type": asked.value_type,
+                "unit": asked.unit,
+            }
+            ending = question_id("", asked.name, style, phrasing.id)
+            wording[rows] = sheet.word(phrasing, setting, pieces, ending, said)
+            subject[rows] = setting.shift + at
+    return wording, subject
+
+
+def _laid_in(sheet: Sheet, asked: Asked) -> Setting:
+    entries = {"answers": asked.answers, "number": asked.number, "hop_ids": asked.hops}
+    if asked.choices is not None:
+        entries |= {"choices": asked.choices, "label": asked.label}
+    return sheet.lay_in(asked.ids, asked.facts, asked.variables, asked.constants, entries)
 
 
 def base_of(name: str) -> str:
@@ -94,23 +141,21 @@ def base_of(name: str) -> str:
     return rest[0] if operator in OPERATORS else name
 
 
-def _variants(
-    world: World, pack: Pack, section: Section, style: str, name: str, phrasings: tuple[Phrasing, ...]
-) -> list[Asked]:
+def _variants(scene: Scene, style: str, name: str, phrasings: tuple[Phrasing, ...]) -> list[Asked]:
     """What each phrasing asks; phrasings of one kind ask the same, and share it."""
-    index = np.empty(0, dtype=np.int64)
+    world, index = scene.world, np.empty(0, dtype=np.int64)
     if name.split(".")[0] not in OPERATORS and style != "reverse":
-        index = world.subjects(name.split(".")[0], section.blocks)
+        index = world.subjects(name.split(".")[0], scene.section.blocks)
         index = index[can_be_asked(world, name, index)]
     if style == "tone":
-        return [ask_tone(world, pack, section, name, index, prompt) for prompt in phrasings]
+        return [ask_tone(scene, name, index, prompt) for prompt in phrasings]
     if style == "reverse":
-        return [ask_reverse(world, pack, section, name)] * len(phrasings)
+        return [ask_reverse(scene, name)] * len(phrasings)
     kinds = {phrasing.kind for phrasing in phrasings}
     if name.split(".")[0] in OPERATORS:
-        by_kind = {kind: ask_reasoning(world, pack, section, name, kind) for kind in sorted(kinds)}
+        by_kind = {kind: ask_reasoning(scene, name, kind) for kind in sorted(kinds)}
         return [by_kind[phrasing.kind] for phrasing in phrasings]
-    asked = ask_path(world, pack, section, name, index)
+    asked = ask_path(scene, name, index)
     if style == "choice":
         turned = with_options(world, asked)
         return [turned[turn % OPTIONS] for turn in range(len(phrasings))]
@@ -118,47 +163,3 @@ def _variants(
         by_kind = {kind: in_number_form(asked, world.source_of(name), kind) for kind in sorted(kinds)}
         return [by_kind[phrasing.kind] for phrasing in phrasings]
     return [asked] * len(phrasings)
-
-
-def in_order(tables: list[pa.Table], order: list[list[Ints]], schema: pa.Schema) -> pa.Table:
-    """The tables joined and sorted by their key columns, most significant first; ties keep the order given."""
-    if not tables:
-        return schema.empty_table()
-    keys = [np.concatenate(column) for column in zip(*order, strict=True)]
-    return pa.concat_tables(tables).take(np.lexsort(keys[::-1])).combine_chunks()
-
-
-def _table(world: World, asked: Asked, at: Ints, use: Use, style: str, section: Section) -> pa.Table:
-    phrasing = use.phrasing
-    rows = [int(i) for i in at]
-    n = len(rows)
-    questions = []
-    for i in rows:
-        if style == "tone":
-            questions.append(asked.variables["said"][i])
-        else:
-            questions.append(phrasing.render({key: column[i] for key, column in asked.variables.items()}))
-        if style == "choice":
-            questions[-1] = f"{questions[-1]}\n{listed(asked.choices[i])}"
-    columns = {
-        "id": [question_id(asked.ids[i], asked.name, style, phrasing.id) for i in rows],
-        "style": [style] * n,
-        "probe": [probe_of(section, style, asked.name)] * n,
-        "fact_ids": [asked.facts[i] for i in rows],
-        "entity_id": [asked.ids[i] for i in rows],
-        "relation": [asked.name] * n,
-        "template_id": [template_id(style, phrasing.relation, phrasing.id)] * n,
-        "repeat": use.repeat.astype(np.int32),
-        "question": questions,
-        "answer": [asked.answers[i][0] for i in rows],
-        "answers": [asked.answers[i] for i in rows],
-        "value_type": [asked.value_type] * n,
-        "number": [asked.number[i] for i in rows],
-        "unit": [asked.unit] * n,
-        "hops": [len(asked.facts[i]) for i in rows],
-        "hop_ids": [asked.hops[i] for i in rows],
-    }
-    if style == "choice":
-        columns["choices"] = [asked.choices[i] for i in rows]
-        columns["label"] = [asked.label[i] for i in rows]
-    return pa.table(columns, schema=schema_of(style))

@@ -3,19 +3,33 @@
 Everything they need stands in the subject's own block, so each set is complete and a row costs the same in any world.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import pyarrow as pa
 
-from kbench.generator.asking import Asked, hop_ids, label_of, mention_columns
-from kbench.generator.hashing import Ints, below, mix, stream_key
+from kbench.generator.asking import Asked, constants_of, fact_ids, hop_ids, mention_columns
+from kbench.generator.columns import (
+    Ints,
+    Lists,
+    Texts,
+    lists,
+    one_each,
+    runs,
+    side_by_side,
+    take,
+    text_lists,
+)
+from kbench.generator.hashing import below, mix, stream_key
 from kbench.generator.ownfacts.world import FactWorld
-from kbench.generator.packs import Pack
 from kbench.generator.relations import Relation
-from kbench.generator.sections import Section, is_taught
+from kbench.generator.scene import Scene
+from kbench.generator.sections import is_taught
+from kbench.generator.setting import Column
 from kbench.generator.surface import number_forms, number_words
-from kbench.generator.world import World
-from kbench.ids import fact_id
+from kbench.generator.world import Mask, World
 
 
 @dataclass(frozen=True)
@@ -26,50 +40,48 @@ class Sets:
     starts: Ints
     subjects: Ints
 
-    def of(self, i: int) -> Ints:
-        """The subjects of the i-th object."""
-        return self.subjects[self.starts[i] : self.starts[i + 1]]
-
     @property
     def sizes(self) -> Ints:
         """How many subjects each object has."""
         return np.diff(self.starts)
 
 
-def ask_reasoning(world: World, pack: Pack, section: Section, name: str, kind: str) -> Asked:
+def ask_reasoning(scene: Scene, name: str, kind: str) -> Asked:
     """The questions of one operator about a section's blocks; `kind` is `more` or `less` where it has two sides."""
     operator, *rest = name.split(".")
     if operator in ("compare", "difference"):
-        return _pairs(world, pack, section, name, rest[0], kind)
+        return _pairs(scene, name, rest[0], kind)
     if operator == "both":
-        return _both(world, pack, section, name, rest[0], rest[1])
-    sets = holders(world, rest[0], section.blocks)
-    return _sets(world, pack, section, name, rest, kind, sets)
+        return _both(scene, name, rest[0], rest[1])
+    return _sets(scene, name, rest, kind, holders(scene.world, rest[0], scene.section.blocks))
 
 
-def ask_reverse(world: World, pack: Pack, section: Section, name: str) -> Asked:
+def ask_reverse(scene: Scene, name: str) -> Asked:
     """From the object to the one subject that has it; objects of several subjects are not asked about."""
+    world = scene.world
     relation = world.spec.relations[name]
     if isinstance(world, FactWorld):
-        index = world.sole_holders(name, section.blocks)
+        index = world.sole_holders(name, scene.section.blocks)
         said = world.said(name, world.values(name, index).text)
     else:
-        sets = holders(world, name, section.blocks)
+        sets = holders(world, name, scene.section.blocks)
         alone = np.flatnonzero(sets.sizes == 1)
-        index = np.asarray([int(sets.of(int(i))[0]) for i in alone], dtype=np.int64)
+        index = sets.subjects[sets.starts[alone]]
         order = np.argsort(index, kind="stable")
-        said, index = _said(world, relation.object, sets.objects[alone][order]), index[order]
-    ids = world.ids(relation.subject, index)
-    n = len(ids)
-    columns = {
-        "value": said,
-        "relation": [label_of(relation, name)] * n,
-        "topic": [relation.topic] * n,
-    }
-    facts = [[fact_id(subject, name)] for subject in ids]
-    hops = [[hop] for hop in hop_ids(world, pack, section, name, index)]
-    answers = _name_forms(world, relation.subject, index)
-    return Asked(name, relation.subject, index, ids, columns, answers, "entity", facts, hops, [None] * n)
+        said, index = scene.mention(relation.object, sets.objects[alone][order], "they"), index[order]
+    return Asked(
+        name,
+        relation.subject,
+        index,
+        scene.ids(relation.subject, index),
+        {"value": said},
+        _name_forms(scene, relation.subject, index),
+        "entity",
+        one_each(fact_ids(scene, name, index)),
+        one_each(hop_ids(scene, name, index)),
+        pa.nulls(index.size, pa.float64()),
+        constants=constants_of(world, name),
+    )
 
 
 def holders(world: World, name: str, blocks: Ints) -> Sets:
@@ -81,9 +93,9 @@ def holders(world: World, name: str, blocks: Ints) -> Sets:
     return Sets(found, np.append(starts, objects.size), subjects[order])
 
 
-def _pairs(world: World, pack: Pack, section: Section, name: str, relation_name: str, kind: str) -> Asked:
-    relation = world.spec.relations[relation_name]
-    index = world.subjects(relation_name, section.blocks)
+def _pairs(scene: Scene, name: str, relation_name: str, kind: str) -> Asked:
+    world, relation = scene.world, scene.world.spec.relations[relation_name]
+    index = world.subjects(relation_name, scene.section.blocks)
     partner = _partners(world, relation, name, index)
     # Of two who have only each other, one asks for both.
     back = partner[np.searchsorted(index, partner)]
@@ -93,33 +105,31 @@ def _pairs(world: World, pack: Pack, section: Section, name: str, relation_name:
     differ = mine != theirs
     index, partner, mine, theirs = index[differ], partner[differ], mine[differ], theirs[differ]
     first = below(stream_key(world.seed, "first", name), index, 2) == 0
-    names, others = _said(world, relation.subject, index), _said(world, relation.subject, partner)
     larger = mine > theirs
-    columns = {
-        "one": [a if f else b for a, b, f in zip(names, others, first, strict=True)],
-        "two": [b if f else a for a, b, f in zip(names, others, first, strict=True)],
-        "larger": [a if more else b for a, b, more in zip(names, others, larger, strict=True)],
-        "smaller": [b if more else a for a, b, more in zip(names, others, larger, strict=True)],
+
+    def said(wins: Mask) -> Texts:
+        return scene.mention(relation.subject, np.where(wins, index, partner), "they")
+
+    def of_both(ids: Callable[[Scene, str, Ints], Texts]) -> Lists:
+        return side_by_side([ids(scene, relation_name, who) for who in (index, partner)])
+
+    columns: dict[str, Column] = {
+        "one": partial(said, first),
+        "two": partial(said, ~first),
+        "larger": partial(said, larger),
+        "smaller": partial(said, ~larger),
     }
-    ids, other_ids = world.ids(relation.subject, index), world.ids(relation.subject, partner)
-    facts = [[fact_id(a, relation_name), fact_id(b, relation_name)] for a, b in zip(ids, other_ids, strict=True)]
-    hops = [
-        [a, b]
-        for a, b in zip(
-            hop_ids(world, pack, section, relation_name, index),
-            hop_ids(world, pack, section, relation_name, partner),
-            strict=True,
-        )
-    ]
+    number, unit, value_type = pa.nulls(index.size, pa.float64()), "", "entity"
     if name.startswith("difference."):
         apart = np.abs(mine - theirs)
-        unit = world.source_of(relation_name).unit
-        answers = [_difference(int(n), unit) for n in apart]
-        number: list[float | None] = [float(n) for n in apart]
-        return Asked(name, relation.subject, index, ids, columns, answers, "numeric", facts, hops, number, unit)
-    wins = larger if kind != "less" else ~larger
-    answers = _name_forms(world, relation.subject, np.where(wins, index, partner))
-    return Asked(name, relation.subject, index, ids, columns, answers, "entity", facts, hops, [None] * len(ids))
+        unit, value_type = world.source_of(relation_name).unit, "numeric"
+        number = pa.array(apart.astype(np.float64))
+        distinct, at = np.unique(apart, return_inverse=True)
+        answers = take(text_lists([_difference(int(n), unit) for n in distinct]), at)
+    else:
+        answers = _name_forms(scene, relation.subject, np.where(larger == (kind != "less"), index, partner))
+    facts, hops, ids = of_both(fact_ids), of_both(hop_ids), scene.ids(relation.subject, index)
+    return Asked(name, relation.subject, index, ids, columns, answers, value_type, facts, hops, number, unit)
 
 
 def _difference(number: int, unit: str) -> list[str]:
@@ -143,77 +153,85 @@ def _partners(world: World, relation: Relation, name: str, index: Ints) -> Ints:
     return partner
 
 
-def _both(world: World, pack: Pack, section: Section, name: str, one: str, two: str) -> Asked:
-    kind = world.spec.relations[one].subject
-    index = world.subjects(one, section.blocks)
+def _both(scene: Scene, name: str, one: str, two: str) -> Asked:
+    world, kind = scene.world, scene.world.spec.relations[one].subject
+    index = world.subjects(one, scene.section.blocks)
     index = index[world.has(two, index)]
     first, second = world.objects(one, index), world.objects(two, index)
-    pairs = np.stack([first, second])
-    _, place, counts = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
-    alone = counts[place.ravel()] == 1
+    order = np.lexsort((second, first))
+    differs = (np.diff(first[order]) != 0) | (np.diff(second[order]) != 0)
+    alone = np.empty(index.size, dtype=bool)
+    alone[order] = np.append(True, differs) & np.append(differs, True) if index.size else True
     index, first, second = index[alone], first[alone], second[alone]
-    ids = world.ids(kind, index)
     columns = {
-        "one": _said(world, world.spec.relations[one].object, first),
-        "two": _said(world, world.spec.relations[two].object, second),
+        "one": scene.mention(world.spec.relations[one].object, first, "they"),
+        "two": scene.mention(world.spec.relations[two].object, second, "they"),
     }
-    facts = [[fact_id(i, one), fact_id(i, two)] for i in ids]
-    asked = [hop_ids(world, pack, section, step, index) for step in (one, two)]
-    hops = [list(pair) for pair in zip(*asked, strict=True)]
-    answers = _name_forms(world, kind, index)
-    return Asked(name, kind, index, ids, columns, answers, "entity", facts, hops, [None] * len(ids))
+    facts, hops = (side_by_side([ids(scene, step, index) for step in (one, two)]) for ids in (fact_ids, hop_ids))
+    answers, number = _name_forms(scene, kind, index), pa.nulls(index.size, pa.float64())
+    return Asked(name, kind, index, scene.ids(kind, index), columns, answers, "entity", facts, hops, number)
 
 
-def _sets(world: World, pack: Pack, section: Section, name: str, rest: list[str], kind: str, sets: Sets) -> Asked:
+def _sets(scene: Scene, name: str, rest: list[str], kind: str, sets: Sets) -> Asked:
     operator, step = name.split(".")[0], rest[0]
-    relation, paths = world.spec.relations[step], world.spec.paths
+    world, relation, paths = scene.world, scene.world.spec.relations[step], scene.world.spec.paths
     most = paths.most_counted if operator == "count" else paths.most_listed
-    least = 1 if operator == "count" else 2
-    members = [sets.of(i) for i in range(sets.objects.size)]
-    numbers = {}
+    asked = (sets.sizes >= (1 if operator == "count" else 2)) & (sets.sizes <= most)
+    number = pa.nulls(sets.sizes.size, pa.float64())
     if operator == "most":
-        everybody = world.numbers(rest[1], sets.subjects)
-        numbers = {int(s): int(n) for s, n in zip(sets.subjects, everybody, strict=True)}
-    kept, answers, number = [], [], list[float | None]()
-    names = dict(zip(sets.subjects.tolist(), world.names(relation.subject, sets.subjects), strict=True))
-    for i, subjects in enumerate(members):
-        answer = _set_answer(operator, kind, subjects, names, numbers)
-        if least <= subjects.size <= most and answer:
-            kept.append(i)
-            answers.append(answer)
-            number.append(float(subjects.size) if operator == "count" else None)
+        top, alone = _tops(sets, world.numbers(rest[1], sets.subjects), least=kind == "less")
+        answers = one_each(scene.mention(relation.subject, top, "name"))
+        asked &= alone
+    elif operator == "count":
+        answers, number = _counts(sets.sizes), pa.array(sets.sizes.astype(np.float64))
+    else:
+        answers = _listed(sets, scene.mention(relation.subject, sets.subjects, "name"), asked)
+    kept = np.flatnonzero(asked)
+    members, starts = runs(sets.starts[kept], sets.sizes[kept])
+    subjects, steps = sets.subjects[members], rest if operator == "most" else rest[:1]
+    facts, hops = (
+        lists(side_by_side([ids(scene, s, subjects) for s in steps]).values, starts * len(steps))
+        for ids in (fact_ids, hop_ids)
+    )
     index = sets.objects[kept]
-    ids = world.ids(relation.object, index)
-    steps = rest if operator == "most" else rest[:1]
-    hop = {
-        s: dict(zip(sets.subjects.tolist(), hop_ids(world, pack, section, s, sets.subjects), strict=True))
-        for s in steps
-    }
-    fact = dict(zip(sets.subjects.tolist(), world.ids(relation.subject, sets.subjects), strict=True))
-    facts = [[fact_id(fact[m], s) for m in members[i].tolist() for s in steps] for i in kept]
-    hops = [[hop[s][m] for m in members[i].tolist() for s in steps] for i in kept]
-    columns = mention_columns(world, relation.object, index, name)
-    value_type = "numeric" if operator == "count" else "entity"
-    return Asked(name, relation.object, index, ids, columns, answers, value_type, facts, hops, number)
+    return Asked(
+        name,
+        relation.object,
+        index,
+        scene.ids(relation.object, index),
+        mention_columns(scene, relation.object, index),
+        take(answers, kept),
+        "numeric" if operator == "count" else "entity",
+        facts,
+        hops,
+        take(number, kept),
+        constants=constants_of(world, name),
+    )
 
 
-def _set_answer(operator: str, kind: str, subjects: Ints, names: dict[int, str], numbers: dict[int, int]) -> list[str]:
-    if operator == "count":
-        return [str(subjects.size), number_words(int(subjects.size))]
-    if operator == "list":
-        ordered = sorted(names[int(s)] for s in subjects)
-        return [", ".join(ordered), f"{', '.join(ordered[:-1])} and {ordered[-1]}"]
-    ranked = sorted(subjects.tolist(), key=lambda s: numbers[s], reverse=kind != "less")
-    if len(ranked) < 2 or numbers[ranked[0]] == numbers[ranked[1]]:
-        return []
-    return [names[ranked[0]]]
+def _counts(sizes: Ints) -> Lists:
+    distinct, at = np.unique(sizes, return_inverse=True)
+    return take(text_lists([[str(size), number_words(int(size))] for size in distinct]), at)
 
 
-def _said(world: World, kind: str, index: Ints) -> list[str]:
-    article = world.spec.types[kind].article
-    return [f"{article} {name}" if article else name for name in world.names(kind, index)]
+def _listed(sets: Sets, names: Texts, asked: Mask) -> Lists:
+    """The names of each set in alphabetical order; nothing for those that are not asked."""
+    said, found = names.to_pylist(), list[list[str]]()
+    for start, end, wanted in zip(sets.starts[:-1].tolist(), sets.starts[1:].tolist(), asked, strict=True):
+        ordered = sorted(said[start:end]) if wanted else []
+        found.append([", ".join(ordered), f"{', '.join(ordered[:-1])} and {ordered[-1]}"] if wanted else [])
+    return text_lists(found)
 
 
-def _name_forms(world: World, kind: str, index: Ints) -> list[list[str]]:
-    article = world.spec.types[kind].article
-    return [[name, f"{article} {name}"] if article else [name] for name in world.names(kind, index)]
+def _tops(sets: Sets, numbers: Ints, *, least: bool) -> tuple[Ints, Mask]:
+    """Of each set the member with the greatest number, or the least; and whether it has it alone."""
+    row = np.repeat(np.arange(sets.sizes.size), sets.sizes)
+    order = np.lexsort((numbers if least else -numbers, row))
+    first = order[sets.starts[:-1]]
+    second = order[np.minimum(sets.starts[:-1] + 1, sets.starts[1:] - 1)]
+    return sets.subjects[first], (numbers[first] != numbers[second]) & (sets.sizes > 1)
+
+
+def _name_forms(scene: Scene, kind: str, index: Ints) -> Lists:
+    forms = ("name", "they") if scene.world.spec.types[kind].article else ("name",)
+    return side_by_side([scene.mention(kind, index, form) for form in forms])

@@ -9,7 +9,7 @@ from kbench.generator.hashing import Ints, below, stream_key
 from kbench.generator.ownfacts.world import FactWorld
 from kbench.generator.packs import PhrasingRole
 from kbench.generator.world import Mask, World
-from kbench.schema import DOCUMENT_STYLES, REASONING, Probe, Role, Split
+from kbench.schema import DOCUMENT_STYLES, REASONING, ROLES, Probe, Role, Split
 
 _PROBES: dict[str, Probe] = {
     "cloze": "cross_style",
@@ -63,20 +63,22 @@ def background_blocks(world: World, *, asked: bool) -> Ints:
 
 def _is_asked(world: World, ordinal: Ints) -> Mask:
     share = Fraction(str(world.spec.background.questions))
-    return np.asarray([(int(k) + 1) * share // 1 > int(k) * share // 1 for k in ordinal], dtype=bool)
+    distinct, at = np.unique(ordinal, return_inverse=True)
+    asked = [(int(k) + 1) * share // 1 > int(k) * share // 1 for k in distinct]
+    return np.asarray(asked, dtype=bool)[at]
 
 
-def hop_phrasing(world: World, section: Section, block: Ints) -> list[PhrasingRole]:
+def hop_phrasing(world: World, section: Section, block: Ints) -> dict[PhrasingRole, Mask]:
     """In which phrasings the one-hop question about an entity of each block is asked, seen from a section.
 
     A fact of the section's own blocks is asked as the section is; one of the background as that block is.
     """
-    asked = _is_asked(world, block // 4)
     held_out: PhrasingRole = "test" if section.phrasing == "train" else section.phrasing
-    own = np.isin(block, section.blocks)
-    return [
-        section.phrasing if mine else "train" if known else held_out for mine, known in zip(own, asked, strict=True)
-    ]
+    own, asked = np.isin(block, section.blocks), _is_asked(world, block // len(ROLES))
+    found: dict[PhrasingRole, Mask] = {}
+    for role, rows in ((section.phrasing, own), ("train", ~own & asked), (held_out, ~own & ~asked)):
+        found[role] = found[role] | rows if role in found else rows
+    return found
 
 
 def is_taught(world: World, kind: str, index: Ints) -> Mask:

@@ -15,6 +15,7 @@ from kbench.generator.ownfacts.world import world_of
 from kbench.generator.packs import Pack, PhrasingRole
 from kbench.generator.pools import load_pool
 from kbench.generator.questions import builds_on_qa, question_names, question_rows
+from kbench.generator.scene import Scene
 from kbench.generator.sections import Section, sections
 from kbench.generator.spec import WorldSpec
 from kbench.generator.statements import statement_rows
@@ -167,14 +168,15 @@ def unit_table(world: World, pack: Pack, unit: Unit) -> pa.Table:
     """The rows of one shard."""
     tables = [schema_of(unit.config).empty_table()]
     for section in unit.sections:
+        scene = Scene(world, pack, section)
         if unit.config == "facts":
-            tables.append(fact_rows(world, section.blocks))
+            tables.append(fact_rows(scene))
         elif unit.config == "entities":
-            tables.append(entity_rows(world, section.blocks))
+            tables.append(entity_rows(scene))
         elif unit.config in ("article", "dialogue"):
-            tables.append(document_rows(world, pack, unit.config, section))
+            tables.append(document_rows(scene, unit.config))
         elif unit.config == "statement":
-            tables.append(statement_rows(world, pack, section))
+            tables.append(statement_rows(scene))
         else:
-            tables.append(question_rows(world, pack, unit.config, unit.split, section))
+            tables.append(question_rows(scene, unit.config, unit.split))
     return pa.concat_tables(tables)

@@ -3,22 +3,24 @@
 import numpy as np
 import pyarrow as pa
 
-from kbench.generator.asking import can_be_asked, label_of
-from kbench.generator.hashing import Ints, below, stream_key
-from kbench.generator.mentions import full_mentions
+from kbench.generator.asking import can_be_asked, constants_of, fact_ids, mention_columns
+from kbench.generator.columns import Ints, Texts, concat, side_by_side, take
+from kbench.generator.hashing import below, stream_key
 from kbench.generator.packs import Pack, Phrasing
-from kbench.generator.phrasing import Use, times_of, uses
-from kbench.generator.questions import in_order
+from kbench.generator.phrasing import Uses, times_of, uses
+from kbench.generator.scene import Scene
 from kbench.generator.sections import Section, is_taught, stated
-from kbench.generator.surface import second_form
-from kbench.generator.world import Mask, World
-from kbench.ids import document_id, fact_id, template_id
-from kbench.schema import DOCUMENT_SCHEMA
+from kbench.generator.setting import Setting
+from kbench.generator.sheets import Sheet
+from kbench.generator.surface import second_forms
+from kbench.generator.world import Mask, Values, World
+from kbench.ids import document_id, template_id
 
 
-def statement_rows(world: World, pack: Pack, section: Section) -> pa.Table:
+def statement_rows(scene: Scene) -> pa.Table:
     """The statements of every fact of the blocks of a section, in entity order."""
-    tables, order = [], []
+    world, pack, section = scene.world, scene.pack, scene.section
+    sheet = Sheet("statement", "text")
     reversals, implications = world.spec.exposure.reversals, world.spec.exposure.implications
     chains = [".".join(chain) for chain in world.spec.paths.chains] if implications else []
     for place, name in enumerate([*world.spec.relations, *chains]):
@@ -29,22 +31,17 @@ def statement_rows(world: World, pack: Pack, section: Section) -> pa.Table:
             index = index[is_taught(world, world.spec.start_of(name), index)]
             index = index[_all_stated(world, section, name, index)]
         forward = plain(pack, world, name)
-        kind = world.spec.start_of(name)
         if "." in name:
             forward = forward[:implications]
             parts = [("implication", forward, np.full(index.size, len(forward), dtype=np.int64))]
         else:
             parts = _parts(world, pack, section, name, index, forward, reversed_of(pack, world, name)[:reversals])
-        for form, phrasings, times in parts:
-            if not phrasings:
-                continue
-            for use in uses(world, section, name, phrasings, index, times):
-                if use.rows.size:
-                    tables.append(_table(world, section, name, form, index, use))
-                    block = world.block_of(kind, index)[use.rows]
-                    kinds = list(world.spec.types).index(kind)
-                    order.append([block, np.full_like(block, kinds), index[use.rows], np.full_like(block, place)])
-    return in_order(tables, order, DOCUMENT_SCHEMA)
+        told = _Told(scene, name, index)
+        for turn, (form, phrasings, times) in enumerate(parts):
+            if phrasings and index.size:
+                used = uses(world, section, name, phrasings, index, times)
+                _add(sheet, told, form, phrasings, used, (place, turn))
+    return sheet.document_table()
 
 
 def _all_stated(world: World, section: Section, chain: str, index: Ints) -> Mask:
@@ -69,19 +66,11 @@ def reversed_of(pack: Pack, world: World, name: str) -> tuple[Phrasing, ...]:
     return tuple(p for p in found if p.kind == "reversal")
 
 
-def written_form(
-    world: World, name: str, index: Ints, text: list[str], number: list[float | None], k: str
-) -> list[str]:
-    """The values as one document writes them: canonical, or in the second form where the spec has two."""
-    n = world.spec.exposure.forms
-    if n == 1:
-        return world.said(name, text)
-    kind, source = world.spec.start_of(name), world.source_of(name)
-    chosen = form_of_document(world, kind, index, k)
-    said = []
-    for value, digits, form in zip(text, number, chosen, strict=True):
-        said.append(second_form(source, value, digits) if form else value)
-    return said
+def written_forms(world: World, name: str, values: Values) -> list[Texts]:
+    """The forms that documents write values in: canonical, and the second one where the spec has two."""
+    if world.spec.exposure.forms == 1:
+        return [world.said(name, values.text)]
+    return [values.text, second_forms(world.source_of(name), values.text, values.number)]
 
 
 def form_of_document(world: World, kind: str, index: Ints, k: str) -> Ints:
@@ -107,31 +96,56 @@ def _parts(
     return [("statement", forward, times - back), ("reversal", backward, back)]
 
 
-def _table(world: World, section: Section, name: str, form: str, index: Ints, use: Use) -> pa.Table:
-    kind, n = world.spec.start_of(name), int(use.rows.size)
-    at = index[use.rows]
-    ids = world.ids(kind, at)
-    mentions = full_mentions(world, kind, world.names(kind, at))
-    here, facts = at, [[] for _ in range(n)]  # type: ignore[var-annotated]
-    for step in name.split("."):
-        for i, subject in enumerate(world.ids(world.spec.relations[step].subject, here)):
-            facts[i].append(fact_id(subject, step))
-        values = world.values(step, here)
-        here = values.object
-    said = written_form(world, name, at, values.text, values.number, use.phrasing.id)
-    relation = world.spec.relations.get(name)
-    fixed = {"topic": relation.topic if relation else "", "relation": label_of(relation, name)}
-    phrasing = f"{name}.{use.phrasing.id}"
-    columns = {
-        "id": [document_id(subject, "statement", form, phrasing, 0) for subject in ids],
-        "style": ["statement"] * n,
-        "probe": [section.probe] * n,
-        "fact_ids": facts,
-        "entity_id": ids,
-        "relation": [name] * n,
-        "template_id": [template_id("statement", use.phrasing.relation, use.phrasing.id)] * n,
-        "repeat": use.repeat.astype(np.int32),
-        "text": [use.phrasing.render({**m, **fixed, "value": v}) for m, v in zip(mentions, said, strict=True)],
-        "kind": [form] * n,
-    }
-    return pa.table(columns, schema=DOCUMENT_SCHEMA)
+class _Told:
+    """What the statements of a relation or chain say of a column of subjects."""
+
+    def __init__(self, scene: Scene, name: str, index: Ints) -> None:
+        world, here, facts = scene.world, index, list[Texts]()
+        self.scene, self.name, self.index = scene, name, index
+        self.kind = world.spec.start_of(name)
+        for step in name.split("."):
+            facts.append(fact_ids(scene, step, here))
+            values = world.values(step, here)
+            here = values.object
+        self.facts = side_by_side(facts)
+        self.forms = written_forms(world, name, values)
+
+    def said(self, phrasing: Phrasing) -> Texts:
+        """The values, in the form that each one's statement in a phrasing has."""
+        if len(self.forms) == 1:
+            return self.forms[0]
+        form = form_of_document(self.scene.world, self.kind, self.index, phrasing.id)
+        return take(concat(self.forms), form * self.index.size + np.arange(self.index.size))
+
+    def laid_in(self, sheet: Sheet, value: Texts) -> Setting:
+        """The columns that its phrasings print."""
+        variables = {**mention_columns(self.scene, self.kind, self.index), "value": value}
+        ids = self.scene.ids(self.kind, self.index)
+        return sheet.lay_in(ids, self.facts, variables, constants_of(self.scene.world, self.name))
+
+
+def _add(
+    sheet: Sheet, told: _Told, form: str, phrasings: tuple[Phrasing, ...], used: Uses, place: tuple[int, int]
+) -> None:
+    world, index = told.scene.world, told.index
+    wording, subject = np.empty_like(used.subject), np.empty_like(used.subject)
+    setting = None
+    for number, phrasing in enumerate(phrasings):
+        rows = used.of(number)
+        if rows.size:
+            if setting is None or len(told.forms) > 1:
+                setting = told.laid_in(sheet, told.said(phrasing))
+            at = used.subject[rows]
+            said = {
+                "probe": told.scene.section.probe,
+                "relation": told.name,
+                "template_id": template_id("statement", phrasing.relation, phrasing.id),
+                "kind": form,
+            }
+            ending = document_id("", "statement", form, f"{told.name}.{phrasing.id}", 0)
+            wording[rows] = sheet.word(phrasing, setting, setting.pieces(phrasing, at), ending, said)
+            subject[rows] = setting.shift + at
+    kinds = list(world.spec.types).index(told.kind)
+    order = (world.block_of(told.kind, index), np.full_like(index, kinds), index)
+    row_keys = [*(key[used.subject] for key in order), *(np.full_like(subject, part) for part in place), used.phrasing]
+    sheet.add(row_keys, wording, subject, used.repeat)

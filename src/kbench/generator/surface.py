@@ -3,9 +3,13 @@
 import datetime
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+import pyarrow as pa
+
+from kbench.generator.columns import Lists, Texts, by_distinct, first_of_each, one_each, take, text_lists, texts
+from kbench.generator.hashing import Ints
 from kbench.generator.pools import other_forms
 from kbench.generator.relations import Relation
 
@@ -28,6 +32,7 @@ def date_of(days: int) -> datetime.date:
     return _EPOCH + datetime.timedelta(days=days)
 
 
+@lru_cache(maxsize=200_000)
 def date_text(days: int) -> str:
     """A date as sentences have it: `3 May 1968`."""
     date = date_of(days)
@@ -65,6 +70,30 @@ def forms_of(relation: Relation, text: str, number: float | None) -> tuple[str, 
         date = date_of(int(number))
         return (text, f"{_MONTHS[date.month - 1]} {date.day}, {date.year}", date.isoformat())
     return number_forms(int(number), relation.unit)
+
+
+def said_numbers(relation: Relation, numbers: Ints) -> Texts:
+    """Numbers, or dates as days, in the text that a sentence has for them."""
+    if relation.value_type == "date":
+        return by_distinct(numbers, date_text)
+    return by_distinct(numbers, lambda number: number_text(number, relation.unit))
+
+
+def forms_column(relation: Relation, text: Texts, number: pa.DoubleArray) -> Lists:
+    """For each row every text that says its value, the canonical one first."""
+    if not relation.pools and relation.value_type not in ("numeric", "date"):
+        return one_each(text)
+    distinct, at = first_of_each(text)
+    said, numbers = take(text, distinct).to_pylist(), take(number, distinct).to_pylist()
+    forms = [forms_of(relation, *pair) for pair in zip(said, numbers, strict=True)]
+    return take(text_lists(forms), at)
+
+
+def second_forms(relation: Relation, text: Texts, number: pa.DoubleArray) -> Texts:
+    """The other way to write each value in a sentence."""
+    distinct, at = first_of_each(text)
+    said, numbers = take(text, distinct).to_pylist(), take(number, distinct).to_pylist()
+    return take(texts([second_form(relation, *pair) for pair in zip(said, numbers, strict=True)]), at)
 
 
 def second_form(relation: Relation, text: str, number: float | None) -> str:

@@ -7,32 +7,35 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kbench.errors import SpecError
+from kbench.generator.columns import Lists, Texts, joined, spelt, take, texts
 from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key
 from kbench.generator.kinship import is_mother, parent_of, partner_of, peer_of, place_of
 from kbench.generator.names import LANES, form_of
 from kbench.generator.packs import indefinite
-from kbench.generator.pools import load_pool
+from kbench.generator.pools import pool_column
 from kbench.generator.relations import MOST_NUMBER, Relation
 from kbench.generator.slots import bounds, cycle, pick_one_of, slots
 from kbench.generator.spec import WorldSpec
-from kbench.generator.surface import date_text, days_of, forms_of, number_text
+from kbench.generator.surface import days_of, forms_column, said_numbers
 from kbench.ids import digest_of, entity_id
 from kbench.schema import ROLES, Role
 
 Mask = NDArray[np.bool_]
+_SPACE = texts([" "])
 _SINGLES = 2
 """A single type stands in the first block of `new` and of `control`, and nowhere else."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """A relation's values for a column of subjects: text, number (None where none) and object index (-1 where none)."""
+    """A relation's values for a column of subjects: text, number (null where none) and object index (-1 where none)."""
 
-    text: list[str]
-    number: list[float | None]
+    text: Texts
+    number: pa.DoubleArray
     object: Ints
 
 
@@ -92,21 +95,21 @@ class World:
 
     # ---- what they are called
 
-    def ids(self, kind: str, index: Ints) -> list[str]:
+    def ids(self, kind: str, index: Ints) -> Texts:
         """The id of each entity: `<world>/<type>-<index>`."""
-        return [entity_id(self.tag, kind, int(i)) for i in index]
+        return joined(entity_id(self.tag, kind, ""), pa.array(index).cast(pa.string()))
 
-    def names(self, kind: str, index: Ints) -> list[str]:
+    def names(self, kind: str, index: Ints) -> Texts:
         """The name of each entity."""
         entity = self.spec.types[kind]
         form = form_of(kind, entity.names, entity.locale)
         return form.names(int(self.tag, 16) % LANES, self._key("name", kind), index)
 
-    def is_female(self, kind: str, index: Ints) -> list[bool]:
+    def is_female(self, kind: str, index: Ints) -> Mask:
         """Which pronoun a person goes by; of no meaning for other types."""
         if self.spec.types[kind].elders:
-            return [bool(bit) for bit in is_mother(self._place(kind, index))]
-        return [bool(bit) for bit in below(self._key("pronoun", kind), index, 2)]
+            return is_mother(self._place(kind, index))
+        return below(self._key("pronoun", kind), index, 2) == 1
 
     def popularity(self, kind: str, index: Ints) -> Ints:
         """How much an entity is written about, 1 to 1000: P(popularity >= x) is about 1 / x (Zipf)."""
@@ -128,26 +131,23 @@ class World:
         relation = self.spec.relations[name]
         if relation.value_type == "entity":
             objects = self.objects(name, index)
-            return Values(self.names(relation.object, objects), [None] * index.size, objects)
+            distinct, at = np.unique(objects, return_inverse=True)
+            return Values(take(self.names(relation.object, distinct), at), pa.nulls(index.size, pa.float64()), objects)
         if relation.same_as:
             *steps, last = relation.same_as.split(".")
             return self.values(last, self.follow(steps, index))
         none = np.full(index.size, -1, dtype=np.int64)
         if relation.pools:
-            return Values(_pool_text(relation, self._codes(name, relation, index)), [None] * index.size, none)
+            text = _pool_text(relation, self._codes(name, relation, index))
+            return Values(text, pa.nulls(index.size, pa.float64()), none)
         numbers = self.numbers(name, index)
-        if relation.value_type == "date":
-            text = [date_text(int(day)) for day in numbers]
-        else:
-            text = [number_text(int(n), relation.unit) for n in numbers]
-        return Values(text, [float(n) for n in numbers], none)
+        return Values(said_numbers(relation, numbers), pa.array(numbers.astype(np.float64)), none)
 
-    def forms(self, path: str, index: Ints, values: Values) -> list[list[str]]:
+    def forms(self, path: str, index: Ints, values: Values) -> Lists:
         """Every text that says each of the values at the end of a path, the canonical one first."""
-        source, pairs = self.source_of(path), zip(values.text, values.number, strict=True)
-        return [list(forms_of(source, text, number)) for text, number in pairs]
+        return forms_column(self.source_of(path), values.text, values.number)
 
-    def said(self, name: str, text: list[str]) -> list[str]:
+    def said(self, name: str, text: Texts) -> Texts:
         """The values of a relation as a sentence has them."""
         return text
 
@@ -181,15 +181,14 @@ class World:
             here = self.objects(step, here)
         return here
 
-    def with_code(self, name: str, index: Ints, away: Ints) -> list[str] | Ints:
-        """The value each subject would have were its draw so many places on: pool text, or numbers."""
+    def with_code(self, name: str, index: Ints, away: Ints) -> Texts:
+        """The value each subject would have were its draw so many places on."""
         relation = self.spec.relations[name]
         own = self._codes(name, relation, index)
         other = (own + away) % relation.choices
         if relation.pools:
             return _pool_text(relation, other)
-        moved: Ints = self.numbers(name, index) + relation.step * (other - own)
-        return moved
+        return said_numbers(relation, self.numbers(name, index) + relation.step * (other - own))
 
     def source_of(self, path: str) -> Relation:
         """The relation that a path's value is drawn by: its last one, or what that one is the same as."""
@@ -263,13 +262,14 @@ class World:
         return parent_of(key, index, entity.block, entity.elders, mother=relation.link == "mother")
 
 
-def _pool_text(relation: Relation, code: Ints) -> list[str]:
-    columns = []
+def _pool_text(relation: Relation, code: Ints) -> Texts:
+    pools, places = list[Texts](), list[Ints]()
     for pool in reversed(relation.pools):
-        values = load_pool(pool)
-        columns.append([values[int(c) % len(values)] for c in code])
-        code = code // len(values)
-    return [" ".join(parts) for parts in zip(*reversed(columns), strict=True)]
+        values = pool_column(pool)
+        code, place = np.divmod(code, len(values))
+        pools += [values, _SPACE]
+        places += [place, np.zeros_like(place)]
+    return spelt(pools[-2::-1], places[-2::-1])
 
 
 def build_world(spec: WorldSpec, seed: str) -> World:

@@ -27,10 +27,15 @@ _SHOWN = 3
 class OwnPhrasing(Phrasing):
     """A phrasing of a user's facts, whose names and values may end in a full stop of their own."""
 
+    @property
+    def mends(self) -> tuple[str, ...]:
+        """The variables after which a second full stop is left out."""
+        return ("value", "name")
+
     def render(self, values: Mapping[str, Any]) -> str:
         """The text for one row, without a second full stop after `Acme Inc.`"""
         text = super().render(values)
-        for said in (values.get("value"), values.get("name")):
+        for said in map(values.get, self.mends):
             if isinstance(said, str) and said[-1:] in _MARKS:
                 text = text.replace(f"{said}.", said)
         return text

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
+from kbench.generator.columns import Lists, Texts, take, text_lists, texts
 from kbench.generator.hashing import Ints, below, mix, permute
 from kbench.generator.ownfacts.book import OwnFact
 from kbench.generator.ownfacts.spec import FactSpec
@@ -47,6 +49,10 @@ class FactWorld(World):
     @cached_property
     def _kind(self) -> list[str]:
         return [self.spec.book.types[name] for name in self.spec.book.subjects]
+
+    @cached_property
+    def _subjects(self) -> Texts:
+        return texts(self.spec.book.subjects)
 
     @cached_property
     def _columns(self) -> dict[str, _Column]:
@@ -91,13 +97,13 @@ class FactWorld(World):
 
     # ---- what they are called
 
-    def ids(self, kind: str, index: Ints) -> list[str]:
+    def ids(self, kind: str, index: Ints) -> Texts:
         """The id of each entity: `<world>/<its own type>-<number>`."""
-        return [entity_id(self.tag, self._kind[int(i) % self._n], int(i)) for i in index]
+        return texts([entity_id(self.tag, self._kind[int(i) % self._n], int(i)) for i in index])
 
-    def names(self, kind: str, index: Ints) -> list[str]:
+    def names(self, kind: str, index: Ints) -> Texts:
         """The name of each entity; a twin has that of its subject."""
-        return [self.spec.book.subjects[int(i) % self._n] for i in index]
+        return take(self._subjects, index % self._n)
 
     def popularity(self, kind: str, index: Ints) -> Ints:
         """All are written about alike."""
@@ -115,18 +121,19 @@ class FactWorld(World):
         """The value of each subject as it was given, and that of another for a twin."""
         facts = self._facts(name, index)
         none = np.full(index.size, -1, dtype=np.int64)
-        return Values([fact.value for fact in facts], [fact.number for fact in facts], none)
+        numbers = pa.array([fact.number for fact in facts], pa.float64())
+        return Values(texts([fact.value for fact in facts]), numbers, none)
 
-    def said(self, name: str, text: list[str]) -> list[str]:
+    def said(self, name: str, text: Texts) -> Texts:
         """The values with their units."""
-        return [self.spec.book.relations[name].said(value) for value in text]
+        return texts([self.spec.book.relations[name].said(value) for value in text.to_pylist()])
 
-    def forms(self, path: str, index: Ints, values: Values) -> list[list[str]]:
+    def forms(self, path: str, index: Ints, values: Values) -> Lists:
         """Every text that says each value, its aliases among them."""
         relation = self.spec.book.relations[path]
-        return [list(texts_of(relation, fact)) for fact in self._facts(path, index)]
+        return text_lists([texts_of(relation, fact) for fact in self._facts(path, index)])
 
-    def others(self, name: str, index: Ints, most: int) -> list[list[str]]:
+    def others(self, name: str, index: Ints, most: int) -> Lists:
         """For each entity up to `most` other values of the relation, distinct; a twin's are led by the true one."""
         column, k = self._columns[name], self.spec.variety(name)
         place = index % self._n
@@ -142,7 +149,7 @@ class FactWorld(World):
                     shown.append(int(column.examples[code]))
             facts = (column.facts[who] for who in shown[:most])
             found.append([relation.said(fact.value) for fact in facts if fact])
-        return found
+        return text_lists(found)
 
     def sole_holders(self, name: str, blocks: Ints) -> Ints:
         """The entities in the given blocks whose value nobody else of their role has."""

@@ -1,0 +1,188 @@
+"""Columns of text, many rows at a time: every row is pieces of a pool, and Arrow copies the pieces one after another.
+
+One `take` of all pieces of all rows leaves in its data buffer the rows themselves, so that no text is joined twice.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Texts = pa.StringArray
+Lists = pa.ListArray
+
+EMPTY: Texts = pa.array([], pa.string())
+
+
+def texts(values: Sequence[str]) -> Texts:
+    """A column of the given texts."""
+    return pa.array(values, pa.string())
+
+
+def same(text: str, n: int) -> Texts:
+    """A column that says one text n times."""
+    return pa.repeat(pa.scalar(text), n)
+
+
+def take(column: pa.Array, at: Ints) -> pa.Array:
+    """The entries of a column at the given places, which must be places of it."""
+    return pc.take(column, pa.array(at), boundscheck=False)
+
+
+def concat(columns: Sequence[pa.Array], empty: pa.Array = EMPTY) -> pa.Array:
+    """The columns one below another; `empty` where there are none."""
+    return pa.concat_arrays(columns) if columns else empty
+
+
+def joined(*parts: Texts | str) -> Texts:
+    """The parts of each row one after another."""
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def spelt(pools: Sequence[Texts], places: Sequence[Ints]) -> Texts:
+    """One entry of each pool a row, one after another: of the k-th pool the entry at `places[k]`."""
+    width, n = len(pools), places[0].size
+    at = np.empty((n, width), dtype=np.int64)
+    base = 0
+    for k, (pool, place) in enumerate(zip(pools, places, strict=True)):
+        np.add(place, base, out=at[:, k])
+        base += len(pool)
+    return _pressed(pa.concat_arrays(list(pools)), at.ravel(), np.arange(n + 1, dtype=np.int64) * width)
+
+
+def by_distinct(keys: Ints, say: Callable[[int], str]) -> Texts:
+    """What `say` has for each key, asked once for each distinct one."""
+    distinct, at = np.unique(keys, return_inverse=True)
+    return take(texts([say(int(key)) for key in distinct]), at)
+
+
+def first_of_each(column: Texts) -> tuple[Ints, Ints]:
+    """Of a column: where each distinct entry stands first, and for each row which of these it is."""
+    encoded = column.dictionary_encode()
+    at = encoded.indices.to_numpy()
+    first = np.empty(len(encoded.dictionary), dtype=np.int64)
+    first[at[::-1]] = np.arange(at.size - 1, -1, -1)
+    return first, at
+
+
+def no_lists(n: int) -> Lists:
+    """A column of n empty lists."""
+    return lists(EMPTY, np.zeros(n + 1, dtype=np.int64))
+
+
+def text_lists(values: Sequence[Sequence[str]]) -> Lists:
+    """A column of lists of texts."""
+    return pa.array(values, _LISTS_OF_TEXT)
+
+
+def starts_of(counts: Ints) -> Ints:
+    """Where each of some runs begins when they are laid end to end, and after them where the last one ends."""
+    starts = np.zeros(counts.size + 1, dtype=np.int64)
+    np.cumsum(counts, out=starts[1:])
+    return starts
+
+
+def runs(first: Ints, counts: Ints) -> tuple[Ints, Ints]:
+    """Runs `first[i], first[i] + 1, …` of `counts[i]` numbers laid end to end: the numbers, and where each begins."""
+    starts = starts_of(counts)
+    numbers = np.arange(int(starts[-1]), dtype=np.int64)
+    numbers += np.repeat(first - starts[:-1], counts)
+    return numbers, starts
+
+
+def lists(values: pa.Array, starts: Ints) -> Lists:
+    """Lists of values, the i-th of them `values[starts[i]:starts[i + 1]]`."""
+    return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), values, type=_LISTS_OF_TEXT)
+
+
+def looked_up(codes: Ints, make: Callable[[int], int]) -> Ints:
+    """What `make` has for each code, a small number, made once for each that occurs."""
+    found = np.bincount(codes)
+    for code in np.flatnonzero(found).tolist():
+        found[code] = make(code)
+    return found[codes]
+
+
+def one_each(values: Texts) -> Lists:
+    """Each value in a list of its own."""
+    return lists(values, np.arange(len(values) + 1, dtype=np.int64))
+
+
+def side_by_side(columns: Sequence[Texts]) -> Lists:
+    """For each row the list of what the columns say there."""
+    n, width = len(columns[0]), len(columns)
+    if width == 1:
+        return one_each(columns[0])
+    at = (np.arange(n)[:, None] + np.arange(width)[None, :] * n).ravel()
+    return lists(take(pa.concat_arrays(columns), at), np.arange(n + 1, dtype=np.int64) * width)
+
+
+_LISTS_OF_TEXT = pa.list_(pa.field("element", pa.string()))
+
+
+class Press:
+    """Prints columns of text: what rows are made of is set once, as plans of pieces, then printed for many rows.
+
+    A piece is a text that stands, or an entry of a column that has one for each of the rows' subjects.
+    """
+
+    def __init__(self) -> None:
+        self._literals: dict[str, int] = {}
+        self._columns: list[Texts] = []
+        self._size = 0
+        self._pieces: list[tuple[int, bool]] = []
+        self._firsts: list[int] = [0]
+        self._pool: tuple[tuple[int, int], Texts] | None = None
+
+    def column(self, entries: Texts) -> int:
+        """Lay in a column; its handle is for `plan`."""
+        base = self._size
+        self._columns.append(entries)
+        self._size += len(entries)
+        return base
+
+    def plan(self, pieces: Sequence[str | int], shift: int = 0) -> int:
+        """Set a plan of texts that stand, and of columns by their handles; row i of `print` prints entry i - shift."""
+        for piece in pieces:
+            if isinstance(piece, str):
+                # Literals lie below the columns: numbers below zero until the press knows how many there are.
+                self._pieces.append((-1 - self._literals.setdefault(piece, len(self._literals)), False))
+            else:
+                self._pieces.append((piece - shift, True))
+        self._firsts.append(len(self._pieces))
+        return len(self._firsts) - 2
+
+    def print(self, plans: Ints, subjects: Ints, rows: Ints | None = None) -> Texts:
+        """The text of each row: by its plan, for its subject.
+
+        With `rows` a row is several plans: those from `rows[i]` to `rows[i + 1]`.
+        """
+        firsts = np.asarray(self._firsts, dtype=np.int64)
+        pieces = np.asarray(self._pieces, dtype=np.int64).reshape(-1, 2)
+        base, moves = pieces[:, 0], pieces[:, 1]
+        base = np.where((moves == 0) & (base < 0), -1 - base, base + len(self._literals))
+        if plans.size and (plans == plans[0]).all():
+            first, last = int(firsts[plans[0]]), int(firsts[plans[0] + 1])
+            at = (base[None, first:last] + subjects[:, None] * moves[None, first:last]).ravel()
+            starts = np.arange(plans.size + 1, dtype=np.int64) * (last - first)
+        else:
+            piece, starts = runs(firsts[plans], (firsts[1:] - firsts[:-1])[plans])
+            at = np.repeat(subjects, np.diff(starts))
+            at *= moves[piece]
+            at += base[piece]
+        return _pressed(self._laid_in(), at, starts if rows is None else starts[rows])
+
+    def _laid_in(self) -> Texts:
+        state = (len(self._literals), len(self._columns))
+        if self._pool is None or self._pool[0] != state:
+            self._pool = (state, pa.concat_arrays([texts(list(self._literals)), *self._columns]))
+        return self._pool[1]
+
+
+def _pressed(pool: Texts, at: Ints, starts: Ints) -> Texts:
+    pieces = take(pool, at)
+    offsets = np.frombuffer(pieces.buffers()[1], dtype=np.int32, count=len(pieces) + 1)[starts]
+    return pa.StringArray.from_buffers(len(starts) - 1, pa.py_buffer(offsets), pieces.buffers()[2])

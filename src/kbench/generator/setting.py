@@ -1,0 +1,113 @@
+"""Phrasings set for the press: each lowered to a plan, its columns laid in, what Jinja must evaluate evaluated."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from kbench.errors import TemplateError
+from kbench.generator.columns import Ints, Press, Texts, take, texts
+from kbench.generator.lowering import Derived, Piece, Slot, lower
+from kbench.generator.packs import LONGEST, Phrasing
+
+Column = Texts | Callable[[], Texts]
+"""A template variable: a text for each subject, or how to get them when a phrasing first wants them."""
+
+
+class Setting:
+    """The columns that phrasings about one run of subjects print, laid into a press when one first wants them."""
+
+    def __init__(
+        self, press: Press, columns: Mapping[str, Column], constants: Mapping[str, Any] | None = None, shift: int = 0
+    ) -> None:
+        self.press = press
+        self._columns = dict(columns)
+        self._constants = tuple((constants or {}).items())
+        self._names = tuple(columns)
+        self.shift = shift
+        self._handles: dict[str, int] = {}
+        self._marked: dict[str, bool] = {}
+
+    def entries(self, name: str) -> Texts:
+        """The column of a variable."""
+        column = self._columns[name]
+        if not isinstance(column, Texts):
+            column = self._columns[name] = column()
+        return column
+
+    def handle(self, name: str) -> int:
+        """The press's handle for the column of a variable."""
+        if name not in self._handles:
+            self._handles[name] = self.press.column(self.entries(name))
+        return self._handles[name]
+
+    def pieces(self, phrasing: Phrasing, held: Ints, used: Callable[[], Ints] | None = None) -> list[str | int]:
+        """What the press is to print for a phrasing.
+
+        Args:
+            phrasing: the phrasing.
+            held: the subjects whose entries may be looked into.
+            used: the subjects that are written in it; where not given, those of `held`.
+
+        Raises:
+            TemplateError: it cannot be rendered; names template and line.
+        """
+        plan = lower(phrasing, self._names, self._constants)
+        if plan.pieces is not None and not any(self._ends_in_mark(name) for name in phrasing.mends):
+            last = len(plan.pieces) - 1
+            try:
+                return [self._piece(piece, held, edge=i in (0, last)) for i, piece in enumerate(plan.pieces)]
+            except Exception:  # noqa: S110, BLE001  what Jinja makes of it, errors included, it tells row by row
+                pass
+        return [self.press.column(self._rendered(phrasing, plan.names, held if used is None else used()))]
+
+    def plan(self, phrasing: Phrasing, held: Ints, used: Callable[[], Ints] | None = None) -> int:
+        """A plan of the press that prints a phrasing; arguments as of `pieces`."""
+        return self.press.plan(self.pieces(phrasing, held, used), self.shift)
+
+    def _piece(self, piece: Piece, used: Ints, *, edge: bool) -> str | int:
+        if isinstance(piece, str):
+            return piece
+        if isinstance(piece, Slot):
+            return self.handle(piece.name)
+        return self.press.column(self._derived(piece, used, edge=edge))
+
+    def _derived(self, piece: Derived, used: Ints, *, edge: bool) -> Texts:
+        """What a part of a template says of the subjects in `used`, rendered once for each distinct one."""
+        known, names = dict(piece.constants), [name for name, _ in piece.names]
+        columns = [take(self.entries(column), used).to_pylist() for _, column in piece.names]
+        seen: dict[tuple[str, ...], str] = {}
+        rows = list(zip(*columns, strict=True)) if columns else [()] * used.size
+        for row in rows:
+            if row not in seen:
+                seen[row] = piece.template.render({**known, **dict(zip(names, row, strict=True))})
+                if edge and (not seen[row] or seen[row] != seen[row].strip()):
+                    raise ValueError("the text is stripped as a whole")
+        return self._scattered([seen[row] for row in rows], used)
+
+    def _rendered(self, phrasing: Phrasing, names: frozenset[str], used: Ints) -> Texts:
+        wanted = [name for name in self._names if name in names or name in phrasing.mends]
+        columns = [take(self.entries(name), used).to_pylist() for name in wanted]
+        known = dict(self._constants)
+        rows = zip(*columns, strict=True) if columns else iter([()] * used.size)
+        return self._scattered([phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows], used)
+
+    def _ends_in_mark(self, name: str) -> bool:
+        if name not in self._marked:
+            found = name in self._columns and pc.any(pc.match_substring_regex(self.entries(name), "[.!?]$")).as_py()
+            self._marked[name] = bool(found)
+        return self._marked[name]
+
+    def _scattered(self, said: list[str], used: Ints) -> Texts:
+        n = int(used.max(initial=-1)) + 1
+        at = np.zeros(n, dtype=np.int64)
+        at[used] = np.arange(1, used.size + 1)
+        return take(texts(["", *said]), at)
+
+
+def refuse_long(said: Texts, phrasing_of: Callable[[int], Phrasing]) -> None:
+    """Raise TemplateError that names the phrasing of the first row whose text is longer than a row may be."""
+    long = np.flatnonzero(pc.binary_length(said).to_numpy() > LONGEST)
+    if long.size:
+        raise TemplateError(f"{phrasing_of(int(long[0])).where}: the text is longer than {LONGEST // 1024} KiB")

@@ -1,0 +1,105 @@
+"""Which texts are written of the entities of a type: which facts each states, in which order, and how often it is shown.
+
+The k-th text of an entity takes the k-th frame, order of facts and phrasing of each. Facts that are to be said equally
+often share texts, so that the repeats of a fact's texts sum to its exposures.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from kbench.generator.columns import Ints, runs, starts_of
+from kbench.generator.hashing import mix, stream_key
+from kbench.generator.sheets import in_order
+from kbench.generator.world import World
+
+
+@dataclass(frozen=True)
+class Tellings:
+    """Texts in the order in which they are written; text i states `facts[starts[i]:starts[i + 1]]`."""
+
+    who: Ints
+    """The position of each text's entity."""
+    k: Ints
+    """Its number among the texts of its entity."""
+    turn: Ints
+    """Its number among those that state the same facts."""
+    repeat: Ints
+    starts: Ints
+    facts: Ints
+    """Relations, by position among those of the type."""
+
+
+def tellings(world: World, style: str, kind: str, index: Ints, times: Ints, most: Ints) -> Tellings:
+    """The texts of a style about a column of entities of a type.
+
+    Args:
+        times: how often each fact is to be stated: shape (relations, entities).
+        most: in how many different texts a fact of each relation can be stated.
+    """
+    patterns, pattern = np.unique(times.T, axis=0, return_inverse=True)
+    blocks = [
+        block
+        for number, row in enumerate(patterns)
+        for block in _of_one_pattern(world, style, kind, index, np.flatnonzero(pattern == number), row, most)
+    ]
+    who = _joined([block.who for block in blocks])
+    k, turn, repeat, count = (
+        np.repeat(
+            np.asarray([getattr(block, name) for block in blocks], dtype=np.int64),
+            np.asarray([block.who.size for block in blocks], dtype=np.int64),
+        )
+        for name in ("k", "turn", "repeat", "count")
+    )
+    order = in_order([who, k])
+    facts, starts = runs(starts_of(count)[:-1][order], count[order])
+    told = _joined([block.facts.ravel() for block in blocks])[facts]
+    return Tellings(who[order], k[order], turn[order], repeat[order], starts, told)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The k-th texts of entities whose facts are said equally often."""
+
+    who: Ints
+    facts: Ints
+    """Shape (texts, facts of each)."""
+    k: int
+    turn: int
+    repeat: int
+
+    @property
+    def count(self) -> int:
+        return int(self.facts.shape[1])
+
+
+def _of_one_pattern(
+    world: World, style: str, kind: str, index: Ints, who: Ints, times: Ints, most: Ints
+) -> Iterator[_Block]:
+    exposure = world.spec.exposure
+    size = exposure.facts_per_dialogue if style == "dialogue" else exposure.facts_per_article
+    k = 0
+    for said in sorted(set(times.tolist()) - {0}, reverse=True):
+        facts = np.flatnonzero(times == said)
+        texts = min(exposure.paraphrases, said, int(most[facts].min()))
+        for turn in range(texts):
+            order = facts[_order(world, kind, index[who], turn, facts.size)]
+            for start in range(0, facts.size, size or facts.size):
+                chunk = order[:, start : start + (size or facts.size)]
+                yield _Block(who, chunk, k, turn, said // texts + (turn < said % texts))
+                k += 1
+
+
+def _order(world: World, kind: str, index: Ints, turn: int, n: int) -> Ints:
+    """In which order each entity's text states n facts: shape (entities, n)."""
+    if world.spec.exposure.order == "fixed":
+        return np.broadcast_to(np.arange(n), (index.size, n))
+    key = mix(stream_key(world.seed, "order", kind), index)
+    ranks = mix(key[:, None], np.arange(n, dtype=np.int64)[None, :] + turn * n)
+    order: Ints = np.argsort(ranks, axis=1, kind="stable")
+    return order
+
+
+def _joined(columns: list[Ints]) -> Ints:
+    return np.concatenate([np.empty(0, dtype=np.int64), *columns])
