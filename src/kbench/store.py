@@ -3,13 +3,15 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kbench.errors import OutputError, ReleaseError
@@ -68,38 +70,56 @@ def write_text(path: Path, text: str) -> None:
 
 
 def content_digest(table: pa.Table) -> str:
-    """A digest of what a table says: its column names, types and values, whatever its chunks or file format."""
-    state = hashlib.blake2b(digest_size=32)
+    """A digest of what a table says: its column names, types and values, whatever its chunks or file format.
+
+    It is the sha256 of Arrow's buffers, column after column: the lengths of texts and lists, then what they hold.
+    """
+    state = hashlib.sha256()
     for field in table.schema:
         state.update(f"{field.name}\x1f{field.type}\x1e".encode())
-        column = table.column(field.name)
-        array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type=field.type)
-        _update(state, array)
+        _update(state, table.column(field.name).chunks)
     return state.hexdigest()
 
 
-def _update(state: hashlib.blake2b, array: pa.Array) -> None:
-    state.update(len(array).to_bytes(8, "little"))
-    state.update(_bytes_of(array.is_valid()))
-    if pa.types.is_list(array.type):
-        _update(state, array.value_lengths().fill_null(0))
-        _update(state, array.flatten())
-    elif pa.types.is_struct(array.type):
-        for field, part in zip(array.type, array.flatten(), strict=True):
+def _update(state: "hashlib._Hash", chunks: Sequence[pa.Array]) -> None:
+    """Take in a column; nulls count as empty, zero or false, and where there are any, which they are counts too."""
+    nulls = sum(chunk.null_count for chunk in chunks)
+    state.update(sum(map(len, chunks)).to_bytes(8, "little") + nulls.to_bytes(8, "little"))
+    if not chunks:
+        return
+    kind = chunks[0].type
+    if nulls:
+        for chunk in chunks:
+            state.update(_numbers(chunk.is_valid()))
+    if pa.types.is_list(kind):
+        _update(state, [chunk.value_lengths().fill_null(0) for chunk in chunks])
+        _update(state, [chunk.flatten() for chunk in chunks])
+    elif pa.types.is_struct(kind):
+        for place, field in enumerate(kind):
             state.update(f"{field.name}\x1f{field.type}\x1e".encode())
-            _update(state, part)
-    elif pa.types.is_string(array.type):
-        filled = array.fill_null("")
-        _update(state, pa.compute.binary_length(filled))
-        joined = pa.compute.binary_join(pa.array([filled.to_pylist()]), "") if len(filled) else None
-        state.update(joined[0].as_buffer() if joined is not None else b"")
+            _update(state, [chunk.flatten()[place] for chunk in chunks])
+    elif pa.types.is_string(kind):
+        filled = [chunk.fill_null("") if chunk.null_count else chunk for chunk in chunks]
+        for chunk in filled:
+            state.update(_numbers(pc.binary_length(chunk)))
+        for chunk in filled:
+            state.update(_letters(chunk))
     else:
-        state.update(_bytes_of(array.fill_null(pa.scalar(0).cast(array.type))))
+        for chunk in chunks:
+            state.update(_numbers(chunk.fill_null(pa.scalar(0).cast(kind)) if chunk.null_count else chunk))
 
 
-def _bytes_of(array: pa.Array) -> bytes:
-    as_bytes: bytes = array.to_numpy(zero_copy_only=False).tobytes()
-    return as_bytes
+def _numbers(array: pa.Array) -> memoryview:
+    return memoryview(np.ascontiguousarray(array.to_numpy(zero_copy_only=False)))
+
+
+def _letters(array: pa.StringArray) -> memoryview:
+    """All texts one after another, as they lie in memory."""
+    _, offsets, data = array.buffers()
+    if not len(array) or data is None:
+        return memoryview(b"")
+    first, last = np.frombuffer(offsets, dtype=np.int32)[[array.offset, array.offset + len(array)]].tolist()
+    return memoryview(data)[first:last]
 
 
 def split_digest(contents: Iterable[str]) -> str:

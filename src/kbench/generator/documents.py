@@ -1,11 +1,12 @@
 """Articles and dialogues: texts that state several facts of one entity, in statement sentences or in turns."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
-from kbench.generator.columns import Ints, Press, Texts, lists, looked_up, same, take, texts
+from kbench.generator.columns import Ints, Press, Texts, lists, looked_up, runs, same, starts_of, take, texts
 from kbench.generator.hashing import below, stream_key
 from kbench.generator.packs import Pack, Phrasing
 from kbench.generator.phrasing import times_of
@@ -23,19 +24,85 @@ from kbench.schema import schema_of
 
 def document_rows(scene: Scene, style: str) -> pa.Table:
     """The articles or dialogues of every entity of the blocks of a section, in entity order."""
-    world, tables, order = scene.world, list[pa.Table](), list[tuple[Ints, ...]]()
+    world, press, found = scene.world, Press(), list[_Laid]()
     for place, kind in enumerate(world.spec.types):
-        index = scene.called(kind).index
-        if world.spec.relations_of(kind) and index.size:
-            documents = _Documents(scene, style, kind)
-            tables.append(documents.table())
-            at = index[documents.told.who]
-            order.append((world.block_of(kind, at), np.full_like(at, place), np.arange(at.size)))
-    if not tables:
-        return schema_of(style).empty_table()
-    whole = pa.concat_tables(tables).combine_chunks()
-    sorting = in_order([np.concatenate(column) for column in zip(*order, strict=True)])
-    return whole if (np.diff(sorting) == 1).all() else whole.take(pa.array(sorting)).combine_chunks()
+        if world.spec.relations_of(kind) and scene.called(kind).index.size:
+            laid = _Documents(scene, style, kind, press).laid()
+            if laid:
+                found.append(replace(laid, place=np.full_like(laid.who, place)))
+    if not found:
+        return tabled(None, style)
+    whole = _one_below_another(found)
+    said = {
+        "template_id": [template_id(style, frame.relation, frame.id) for frame in whole.frames],
+        "kind": [frame.kind if style == "article" else style for frame in whole.frames],
+    }
+    n = whole.who.size
+    columns = {
+        "id": press.print(whole.ids, whole.who),
+        "style": same(style, n),
+        "probe": same(scene.section.probe, n),
+        "fact_ids": lists(press.print(whole.facts, np.repeat(whole.who, np.diff(whole.starts))), whole.starts),
+        "entity_id": press.print(whole.entities, whole.who),
+        "relation": same("", n),
+        "repeat": pa.array(whole.repeat, pa.int32()),
+        **{name: take(texts(values), whole.frame) for name, values in said.items()},
+    }
+    parts = whole.parts
+    if style == "article":
+        columns["text"] = press.print(parts.plan, whole.who[parts.text], parts.starts)
+    else:
+        contents = press.print(parts.plan, whole.who[parts.text])
+        columns["text"] = _spoken(contents, parts)
+        columns["turns"] = _turns(contents, parts)
+    refuse_long(columns["text"], lambda row: whole.frames[int(whole.frame[row])])
+    return tabled(columns, style)
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """Texts laid out for the press: who each is about, and the plans of its parts."""
+
+    block: Ints
+    place: Ints
+    """The place of the entity's type among the spec's."""
+    who: Ints
+    ids: Ints
+    entities: Ints
+    facts: Ints
+    starts: Ints
+    frames: tuple[Phrasing, ...]
+    frame: Ints
+    repeat: Ints
+    parts: Acted
+
+
+def _one_below_another(found: list[_Laid]) -> _Laid:
+    """The texts of all types, sorted by block and type."""
+    firsts = starts_of(np.asarray([len(laid.frames) for laid in found]))
+    found = [replace(laid, frame=laid.frame + first) for laid, first in zip(found, firsts, strict=False)]
+    columns = {
+        name: np.concatenate([getattr(laid, name) for laid in found])
+        for name in ("block", "place", "who", "ids", "entities", "frame", "repeat")
+    }
+    order = in_order([columns["block"], columns["place"]])
+    facts, starts = _in_runs([laid.starts for laid in found], order)
+    at, part_starts = _in_runs([laid.parts.starts for laid in found], order)
+    plan, assistant = (np.concatenate([getattr(laid.parts, name) for laid in found])[at] for name in ("plan", "assistant"))
+    text = np.repeat(np.arange(order.size), np.diff(part_starts))
+    return _Laid(
+        **{name: column[order] for name, column in columns.items()},
+        facts=np.concatenate([laid.facts for laid in found])[facts],
+        starts=starts,
+        frames=tuple(frame for laid in found for frame in laid.frames),
+        parts=Acted(text, plan, assistant, part_starts),
+    )
+
+
+def _in_runs(starts: list[Ints], order: Ints) -> tuple[Ints, Ints]:
+    """Runs laid end to end in another order: where each of their entries stands now, and where each run begins then."""
+    counts = np.concatenate([np.diff(column) for column in starts])
+    return runs(starts_of(counts)[:-1][order], counts[order])
 
 
 def frames_of(world: World, pack: Pack, style: str, kind: str) -> tuple[Phrasing, ...]:
@@ -47,73 +114,63 @@ def frames_of(world: World, pack: Pack, style: str, kind: str) -> tuple[Phrasing
 class _Documents:
     """The texts of one style about the entities of one type in a section."""
 
-    def __init__(self, scene: Scene, style: str, kind: str) -> None:
-        world, pack, index = scene.world, scene.pack, scene.called(kind).index
-        self.scene, self.style, self.kind, self.called = scene, style, kind, scene.called(kind)
-        self.press = Press()
-        self.sentences = Sentences(scene, style, kind, self.press)
+    def __init__(self, scene: Scene, style: str, kind: str, press: Press) -> None:
+        world, pack, called = scene.world, scene.pack, scene.called(kind)
+        self.scene, self.style, self.kind, self.called, self.press = scene, style, kind, called, press
+        self.sentences = Sentences(scene, style, kind, press)
         self.frames = frames_of(world, pack, style, kind)
         times = [
-            times_of(world, pack, scene.section, style, name, kind, index, 1) * has
+            times_of(world, pack, scene.section, style, name, kind, called.index, 1) * has
             for name, has in zip(self.sentences.relations, self.sentences.has, strict=True)
         ]
         most = np.asarray([len(phrasings) for phrasings in self.sentences.statements])
-        self.told = told = tellings(world, style, kind, index, np.asarray(times), most)
-        first = below(stream_key(world.seed, "frame", style, kind), index, len(self.frames))
+        self.told = told = tellings(world, style, kind, called.index, np.asarray(times), most)
+        first = below(stream_key(world.seed, "frame", style, kind), called.index, len(self.frames))
         self.frame = (first[told.who] + told.k) % len(self.frames)
         self.form = np.zeros_like(told.k)
         for k in np.unique(told.k) if world.spec.exposure.forms > 1 else ():
             rows = np.flatnonzero(told.k == k)
-            self.form[rows] = form_of_document(world, kind, index[told.who[rows]], str(k))
+            self.form[rows] = form_of_document(world, kind, called.index[told.who[rows]], str(k))
 
-    def table(self) -> pa.Table:
-        """One row a text."""
-        told, frames, style = self.told, self.frames, self.style
-        n = told.who.size
-        if not n:
-            return tabled(None, style)
-        kinds = [frame.kind if style == "article" else style for frame in frames]
-        names = [template_id(style, frame.relation, frame.id) for frame in frames]
-        columns = {
-            "id": self._ids(kinds),
-            "style": same(style, n),
-            "probe": same(self.scene.section.probe, n),
-            "fact_ids": lists(self._fact_ids(), told.starts),
-            "entity_id": take(self.called.ids, told.who),
-            "relation": same("", n),
-            "template_id": take(texts(names), self.frame),
-            "repeat": pa.array(told.repeat, pa.int32()),
-            "kind": take(texts(kinds), self.frame),
-            **(self._articles() if style == "article" else self._dialogues()),
-        }
-        refuse_long(columns["text"], lambda row: frames[int(self.frame[row])])
-        return tabled(columns, style)
-
-    def _ids(self, kinds: list[str]) -> Texts:
-        ids, most = self.press.column(self.called.ids), int(self.told.k.max()) + 1
+    def laid(self) -> _Laid | None:
+        """Every text, by entity; None where there is none."""
+        told, press = self.told, self.press
+        if not told.who.size:
+            return None
+        ids, most = press.column(self.called.ids), int(told.k.max()) + 1
+        kinds = [frame.kind if self.style == "article" else self.style for frame in self.frames]
 
         def plan(code: int) -> int:
             frame, k = divmod(code, most)
-            return self.press.plan([ids, document_id("", self.style, kinds[frame], self.frames[frame].id, k)])
+            return press.plan([ids, document_id("", self.style, kinds[frame], self.frames[frame].id, k)])
 
-        plans = looked_up(self.frame * most + self.told.k, plan)
-        return self.press.print(plans, self.told.who)
-
-    def _fact_ids(self) -> Texts:
-        ids = self.press.column(self.called.ids)
-        plans = [self.press.plan([ids, fact_id("", name)]) for name in self.sentences.relations]
-        return self.press.print(np.asarray(plans)[self.told.facts], self._of_each_fact(self.told.who))
+        facts = np.asarray([press.plan([ids, fact_id("", name)]) for name in self.sentences.relations])
+        return _Laid(
+            self.scene.world.block_of(self.kind, self.called.index)[told.who],
+            told.who,
+            told.who,
+            looked_up(self.frame * most + told.k, plan),
+            np.full_like(told.who, press.plan([ids])),
+            facts[told.facts],
+            told.starts,
+            self.frames,
+            self.frame,
+            told.repeat,
+            self._articles() if self.style == "article" else self._dialogues(),
+        )
 
     def _of_each_fact(self, column: Ints) -> Ints:
         return np.repeat(column, np.diff(self.told.starts))
 
-    def _articles(self) -> dict[str, pa.Array]:
-        told = self.told
+    def _opens(self) -> Ints:
+        opens = np.zeros_like(self.told.facts)
+        opens[self.told.starts[:-1]] = 1
+        return opens
+
+    def _articles(self) -> Acted:
+        told, each = self.told, self._of_each_fact
+        stated = self.sentences.stating(told.facts, each(told.who), each(told.turn), self._opens(), each(self.form))
         count = np.diff(told.starts)
-        opens = np.zeros_like(told.facts)
-        opens[told.starts[:-1]] = 1
-        each = self._of_each_fact
-        stated = self.sentences.stating(told.facts, each(told.who), each(told.turn), opens, each(self.form))
         frames, most = Frames(self.press, self.called.mentions, self.frames), int(count.max()) + 1
 
         def shared(code: int) -> Script | None:
@@ -122,38 +179,26 @@ class _Documents:
 
         def alone(row: int) -> Script:
             mine = slice(int(told.starts[row]), int(told.starts[row + 1]))
-            who = np.full(int(count[row]), told.who[row])
-            said = self.press.print(stated[mine], who).to_pylist()
+            said = self.press.print(stated[mine], np.full(int(count[row]), told.who[row])).to_pylist()
             return frames.article_of(int(self.frame[row]), int(told.who[row]), said, int(self.form[row]))
 
-        parts = _scripted((self.frame * most + count) * 2 + self.form, shared, alone)
-        plans = np.where(parts.plan >= 0, parts.plan, stated[told.starts[parts.text] + parts.sentence])
-        return {"text": self.press.print(plans, told.who[parts.text], parts.starts)}
+        return _scripted((self.frame * most + count) * 2 + self.form, shared, alone, told.starts, stated, stated)
 
-    def _dialogues(self) -> dict[str, pa.Array]:
-        told = self.told
+    def _dialogues(self) -> Acted:
+        told, sentences = self.told, self.sentences
+        who, turn, form = (self._of_each_fact(column) for column in (told.who, told.turn, self.form))
+        asked = sentences.asking(told.facts, who, turn, self._opens())
+        answered = sentences.answering(told.facts, who, turn, form)
         count = np.diff(told.starts)
-        opens = np.zeros_like(told.facts)
-        opens[told.starts[:-1]] = 1
-        who, turn = self._of_each_fact(told.who), self._of_each_fact(told.turn)
-        asked = self.sentences.asking(told.facts, who, turn, opens)
-        answered = self.sentences.answering(told.facts, who, turn, self._of_each_fact(self.form))
         frames, most = Frames(self.press, self.called.mentions, self.frames), int(count.max()) + 1
-        parts = _scripted(
+        return _scripted(
             self.frame * most + count,
             lambda code: frames.dialogue(*divmod(code, most)),
             lambda row: frames.dialogue_of(int(self.frame[row]), int(told.who[row]), int(count[row])),
+            told.starts,
+            answered,
+            asked,
         )
-        at = told.starts[parts.text]
-        plans = np.where(parts.sentence >= 0, answered[at + np.maximum(parts.sentence, 0)], parts.plan)
-        plans = np.where(parts.question >= 0, asked[at + np.maximum(parts.question, 0)], plans)
-        contents = self.press.print(plans, told.who[parts.text])
-        roles = take(texts(list(SPEAKERS)), parts.assistant)
-        turns = pa.StructArray.from_arrays([roles, contents], fields=list(_TURNS.value_type))
-        return {
-            "turns": pa.ListArray.from_arrays(pa.array(parts.starts, pa.int32()), turns, type=_TURNS),
-            "text": _spoken(contents, parts),
-        }
 
 
 _TURNS = schema_of("dialogue").field("turns").type
@@ -169,8 +214,24 @@ def _spoken(contents: Texts, parts: Acted) -> Texts:
     return press.print(np.asarray(plans)[parts.assistant * 2 + opens], np.arange(parts.text.size), parts.starts)
 
 
-def _scripted(codes: Ints, shared: Callable[[int], Script | None], alone: Callable[[int], Script]) -> Acted:
-    """The parts of each text: by the script of its code, or where it has none by its own."""
+def _turns(contents: Texts, parts: Acted) -> pa.ListArray:
+    roles = take(texts(list(SPEAKERS)), parts.assistant)
+    turns = pa.StructArray.from_arrays([roles, contents], fields=list(_TURNS.value_type))
+    return pa.ListArray.from_arrays(pa.array(parts.starts, pa.int32()), turns, type=_TURNS)
+
+
+def _scripted(
+    codes: Ints,
+    shared: Callable[[int], Script | None],
+    alone: Callable[[int], Script],
+    starts: Ints,
+    sentences: Ints,
+    questions: Ints,
+) -> Acted:
+    """The parts of each text: by the script of its code, or where that has none by its own.
+
+    The plans of its sentences and questions stand from `starts[i]` on in `sentences` and `questions`.
+    """
     scripts: list[Script] = []
     script = np.empty_like(codes)
     for code in np.flatnonzero(np.bincount(codes)).tolist():
@@ -182,4 +243,4 @@ def _scripted(codes: Ints, shared: Callable[[int], Script | None], alone: Callab
         else:
             script[rows] = len(scripts)
             scripts.append(found)
-    return acted(scripts, script)
+    return acted(scripts, script, starts[:-1], sentences, questions)

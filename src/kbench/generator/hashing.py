@@ -15,6 +15,7 @@ Words = NDArray[np.uint64]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
 _M2 = np.uint64(0x94D049BB133111EB)
+_S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
 _ROUNDS = 6
 _MOST_WALKS = 10_000
 
@@ -25,13 +26,23 @@ def stream_key(*parts: str) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
+_TURNS = tuple(np.uint64(stream_key("feistel", str(turn))) for turn in range(_ROUNDS))
+
+
 def mix(key: int | Words, x: Ints | Words) -> Words:
     """A 64-bit hash of each x under a key; the key may be a column too."""
-    z = x.astype(np.uint64) * _GOLDEN + np.asarray(key, dtype=np.uint64)
-    z = (z ^ (z >> np.uint64(30))) * _M1
-    z = (z ^ (z >> np.uint64(27))) * _M2
-    mixed: Words = z ^ (z >> np.uint64(31))
-    return mixed
+    z = x.astype(np.uint64) * _GOLDEN
+    return _finish(z + np.asarray(key, dtype=np.uint64))
+
+
+def _finish(z: Words) -> Words:
+    """The finaliser, in place."""
+    z ^= z >> _S30
+    z *= _M1
+    z ^= z >> _S27
+    z *= _M2
+    z ^= z >> _S31
+    return z
 
 
 def below(key: int | Words, x: Ints | Words, n: int) -> Ints:
@@ -41,39 +52,60 @@ def below(key: int | Words, x: Ints | Words, n: int) -> Ints:
     return drawn
 
 
-def permute(key: int | Words, x: Ints, n: int) -> Ints:
-    """Where a keyed permutation of [0, n) sends each x."""
-    return _walk(key, x, n, range(_ROUNDS), inverse=False)
+def permute(key: int | Words, x: Ints, n: int | Ints) -> Ints:
+    """Where a keyed permutation of [0, n) sends each x; key and n may be columns."""
+    return _walk(key, x, n, _TURNS, inverse=False)
 
 
-def unpermute(key: int | Words, y: Ints, n: int) -> Ints:
+def unpermute(key: int | Words, y: Ints, n: int | Ints) -> Ints:
     """The x that `permute` sends to each y."""
-    return _walk(key, y, n, range(_ROUNDS - 1, -1, -1), inverse=True)
+    return _walk(key, y, n, _TURNS[::-1], inverse=True)
 
 
-def _walk(key: int | Words, x: Ints, n: int, rounds: range, *, inverse: bool) -> Ints:
-    half = max(1, ((n - 1).bit_length() + 1) // 2)
-    keys = np.broadcast_to(np.asarray(key, dtype=np.uint64), x.shape)
-    out = x.astype(np.uint64)
-    if n <= 1:
-        return x.copy()
-    todo = np.arange(x.size)
+def _walk(key: int | Words, x: Ints, n: int | Ints, turns: tuple[np.uint64, ...], *, inverse: bool) -> Ints:
+    least = n if isinstance(n, int) else int(n.min(initial=2))
+    if least <= 1:
+        if isinstance(n, int):
+            return x.copy()
+        raise AssertionError("a column of permutations has at least two numbers each")
+    bits, mask, most = _halves(n)
+    keys = np.asarray(key, dtype=np.uint64)
+    out = _feistel(keys, x.astype(np.uint64), bits, mask, turns, inverse=inverse)
+    todo = np.flatnonzero(out >= most)
     for _ in range(_MOST_WALKS):
-        out[todo] = _feistel(keys[todo], out[todo], half, rounds, inverse=inverse)
-        todo = todo[out[todo] >= np.uint64(n)]
         if todo.size == 0:
             return out.astype(np.int64)
+        mine = [column if column.ndim == 0 else column[todo] for column in (keys, bits, mask, most)]
+        again = _feistel(mine[0], out[todo], mine[1], mine[2], turns, inverse=inverse)
+        out[todo] = again
+        todo = todo[again >= mine[3]]
     raise AssertionError(f"a permutation of {n} did not close after {_MOST_WALKS} walks")
 
 
-def _feistel(keys: Words, x: Words, half: int, rounds: range, *, inverse: bool) -> Words:
-    bits, mask = np.uint64(half), np.uint64((1 << half) - 1)
+def _halves(n: int | Ints) -> tuple[Words, Words, Words]:
+    """For numbers below n: the bits of half a number, the mask of as many, and n itself."""
+    most = np.asarray(n, dtype=np.uint64)
+    distinct, at = (np.unique(most, return_inverse=True)) if most.ndim else (most[None], np.asarray(0))
+    half = np.asarray([max(1, ((int(one) - 1).bit_length() + 1) // 2) for one in distinct], dtype=np.uint64)[at]
+    return half, (np.uint64(1) << half) - np.uint64(1), most
+
+
+def _feistel(
+    keys: Words, x: Words, bits: Words, mask: Words, turns: tuple[np.uint64, ...], *, inverse: bool
+) -> Words:
     left, right = x >> bits, x & mask
-    for r in rounds:
-        turn = keys + np.uint64(stream_key("feistel", str(r)))
+    for turn in turns:
+        source = left if inverse else right
+        hashed = source * _GOLDEN
+        hashed += keys
+        hashed += turn
+        hashed = _finish(hashed)
+        hashed &= mask
         if inverse:
-            left, right = right ^ (mix(turn, left) & mask), left
+            right ^= hashed
         else:
-            left, right = right, left ^ (mix(turn, right) & mask)
-    joined: Words = (left << bits) | right
-    return joined
+            left ^= hashed
+        left, right = right, left
+    left <<= bits
+    left |= right
+    return left

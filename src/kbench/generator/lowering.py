@@ -90,12 +90,16 @@ def _lowered(
         if all(isinstance(known.get(name), _Text | str) for name in names) and not _CONSTANTS & set(names):
             pieces = [known[part] if place % 2 else part for place, part in enumerate(parts)]
             return _plan([piece for part in pieces for piece in (part.pieces if isinstance(part, _Text) else (part,))])
-    tree = environment().parse(source)
-    used = frozenset(meta.find_undeclared_variables(tree))
+    tree = _parsed(source)
     try:
         return _plan(list(_Run(known).body(tree.body)))
     except Exception:  # whatever it does, rendered row by row it does what Jinja does, errors included
-        return Plan(None, used)
+        return Plan(None, frozenset(meta.find_undeclared_variables(tree)))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(source: str) -> nodes.Template:
+    return environment().parse(source)
 
 
 def _plan(pieces: list[Piece]) -> Plan:

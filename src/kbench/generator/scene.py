@@ -1,16 +1,21 @@
 """A section to be written: its world, its pack, and what its entities are called, computed once."""
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kbench.generator.columns import Texts, take
 from kbench.generator.hashing import Ints
 from kbench.generator.mentions import Columns, full_mentions
+from kbench.generator.ownfacts.world import FactWorld
 from kbench.generator.packs import Pack
+from kbench.generator.region import Region
 from kbench.generator.sections import Section
 from kbench.generator.world import World
+
+_REMEMBERED = 2
+"""Blocks of so many sections are remembered: a split's rows and those of the next are about the same entities."""
 
 
 class Called(NamedTuple):
@@ -28,32 +33,42 @@ class Scene:
     world: World
     pack: Pack
     section: Section
-    _called: dict[str, Called] = field(default_factory=dict, repr=False)
+    memory: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
+    """What does not depend on the split, for the sections that follow with the same blocks."""
 
     def called(self, kind: str) -> Called:
         """What the section's own entities of a type are called."""
-        if kind not in self._called:
+        key = ("called", kind)
+        if key not in self.memory:
             index = self.world.members(kind, self.section.blocks)
             names = self.world.names(kind, index)
-            self._called[kind] = Called(index, self.world.ids(kind, index), full_mentions(self.world, kind, names))
-        return self._called[kind]
+            self.memory[key] = Called(index, self.world.ids(kind, index), full_mentions(self.world, kind, names))
+        found: Called = self.memory[key]
+        return found
 
     def ids(self, kind: str, index: Ints) -> Texts:
         """The id of each entity, the section's own or not."""
-        at = self._places(kind, index)
-        return self.world.ids(kind, index) if at is None else take(self.called(kind).ids, at)
+        return self.world.ids(kind, index)
 
     def mention(self, kind: str, index: Ints, variable: str) -> Texts:
         """A mention of each entity by its full name, the section's own or not."""
-        at = self._places(kind, index)
+        own = self.called(kind)
+        if index is own.index:
+            return own.mentions[variable]
+        at = self.world.places(kind, index) if isinstance(self.world, Region) else None
         if at is None:
             return full_mentions(self.world, kind, self.world.names(kind, index))[variable]
-        return take(self.called(kind).mentions[variable], at)
+        return take(own.mentions[variable], at)
 
-    def _places(self, kind: str, index: Ints) -> Ints | None:
-        """Where each entity stands among the section's own of its type; None unless all of them do."""
-        own = self.called(kind).index
-        at = np.searchsorted(own, index)
-        if own.size and index.size and (np.take(own, at, mode="clip") == index).all():
-            return at
-        return None
+
+def scene_of(world: World, pack: Pack, section: Section) -> Scene:
+    """The scene of a section, which remembers what was computed for a section of the same blocks before."""
+    remembered: dict[bytes, tuple[World, Ints, dict[tuple[str, ...], Any]]] = world.__dict__.setdefault("_scenes", {})
+    key = section.blocks.tobytes()
+    if key not in remembered:
+        region = world if isinstance(world, FactWorld) else Region(world.spec, world.seed, held=section.blocks)
+        while len(remembered) >= _REMEMBERED:
+            del remembered[next(iter(remembered))]
+        remembered[key] = (region, section.blocks, {})
+    region, blocks, memory = remembered[key] = remembered.pop(key)
+    return Scene(region, pack, replace(section, blocks=blocks), memory)

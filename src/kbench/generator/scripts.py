@@ -136,29 +136,30 @@ def _stripped(line: list[Piece]) -> list[Piece]:
 
 @dataclass(frozen=True)
 class Acted:
-    """Many scripts laid end to end: the parts of text i are those from `starts[i]` to `starts[i + 1]`."""
+    """The parts of many texts laid end to end: those of text i stand from `starts[i]` to `starts[i + 1]`."""
 
     text: Ints
     """Of which text each part is."""
     plan: Ints
-    sentence: Ints
-    question: Ints
     assistant: Ints
+    """1 where the assistant speaks it, 0 where the user does."""
     starts: Ints
 
 
-def acted(scripts: Sequence[Script], script: Ints) -> Acted:
-    """The parts of many texts, each by its script."""
-    firsts = starts_of(np.asarray([len(parts) for parts in scripts], dtype=np.int64))
-    fields = [
-        np.asarray([value(part) for parts in scripts for part in parts], dtype=np.int64)
-        for value in (
-            lambda part: part.plan,
-            lambda part: part.sentence,
-            lambda part: part.question,
-            lambda part: part.speaker == "assistant",
-        )
-    ]
-    counts = np.diff(firsts)[script]
-    at, starts = runs(firsts[script], counts)
-    return Acted(np.repeat(np.arange(script.size), counts), *(column[at] for column in fields), starts)
+def acted(scripts: Sequence[Script], script: Ints, first: Ints, sentences: Ints, questions: Ints) -> Acted:
+    """The parts of many texts, each by its script; its sentences and questions stand from `first` on in theirs."""
+    begins = starts_of(np.asarray([len(parts) for parts in scripts], dtype=np.int64))
+    every = [part for parts in scripts for part in parts]
+    plan, sentence, question = (
+        np.asarray([getattr(part, name) for part in every], dtype=np.int64)
+        for name in ("plan", "sentence", "question")
+    )
+    speaks = np.asarray([part.speaker == "assistant" for part in every], dtype=np.int64)
+    counts = np.diff(begins)[script]
+    at, starts = runs(begins[script], counts)
+    text = np.repeat(np.arange(script.size), counts)
+    plans = plan[at]
+    for place, held in ((sentence, sentences), (question, questions)):
+        mine = np.flatnonzero(place[at] >= 0)
+        plans[mine] = held[first[text[mine]] + place[at[mine]]]
+    return Acted(text, plans, speaks[at], starts)

@@ -15,7 +15,7 @@ from kbench.generator.ownfacts.world import world_of
 from kbench.generator.packs import Pack, PhrasingRole
 from kbench.generator.pools import load_pool
 from kbench.generator.questions import builds_on_qa, question_names, question_rows
-from kbench.generator.scene import Scene
+from kbench.generator.scene import scene_of
 from kbench.generator.sections import Section, sections
 from kbench.generator.spec import WorldSpec
 from kbench.generator.statements import statement_rows
@@ -168,7 +168,7 @@ def unit_table(world: World, pack: Pack, unit: Unit) -> pa.Table:
     """The rows of one shard."""
     tables = [schema_of(unit.config).empty_table()]
     for section in unit.sections:
-        scene = Scene(world, pack, section)
+        scene = scene_of(world, pack, section)
         if unit.config == "facts":
             tables.append(fact_rows(scene))
         elif unit.config == "entities":

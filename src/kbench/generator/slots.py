@@ -1,21 +1,8 @@
-"""Ties inside a block: permutations cut into intervals, whose inverse needs no search beyond the block."""
+"""Ties inside a block: shuffled rows cut into intervals, whose inverse needs no search beyond the block."""
 
 import numpy as np
 
-from kbench.generator.hashing import Ints, Words, mix, permute, unpermute
-
-
-def cycle(key: Words, within: Ints, n: int) -> Ints:
-    """The next of each in one cycle through the block: nobody is their own object."""
-    return unpermute(key, (permute(key, within, n) + 1) % n, n)
-
-
-def slots(key: Words, second: Words, within: Ints, n: int, m: int, ends: Ints) -> Ints:
-    """Which of the m objects each of the block's n subjects has: all different where they suffice, else intervals."""
-    place = permute(key, within, n)
-    if n <= m:
-        return permute(second, place, m)
-    return np.searchsorted(ends, place, side="right").astype(np.int64)
+from kbench.generator.hashing import Ints, mix
 
 
 def bounds(n: int, m: int, *, zipf: bool) -> Ints:

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from kbench.errors import SpecError
 from kbench.generator.columns import Lists, Texts, joined, spelt, take, texts
-from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key
+from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key, unpermute
 from kbench.generator.kinship import is_mother, parent_of, partner_of, peer_of, place_of
 from kbench.generator.names import LANES, form_of
 from kbench.generator.packs import indefinite
 from kbench.generator.pools import pool_column
 from kbench.generator.relations import MOST_NUMBER, Relation
-from kbench.generator.slots import bounds, cycle, pick_one_of, slots
+from kbench.generator.slots import bounds, pick_one_of
 from kbench.generator.spec import WorldSpec
 from kbench.generator.surface import days_of, forms_column, said_numbers
 from kbench.ids import digest_of, entity_id
@@ -118,11 +118,18 @@ class World:
 
     def rank(self, stream: str, kind: str, index: Ints, k: int) -> Ints:
         """A number in [0, k) for each entity, such that each run of k entities of a role has each number once."""
+        return self.ranks((stream,), kind, index, (k,))[0]
+
+    def ranks(self, streams: tuple[str, ...], kind: str, index: Ints, ks: tuple[int, ...]) -> Ints:
+        """What `rank` gives for some streams, each with its k: shape (streams, entities)."""
         block, size = self.block_of(kind, index), self.spec.types[kind].block
         # The running number of a subject among those of its role: each run of k takes a permutation of the k values.
         ordinal = block // len(ROLES) * size + index % size
-        run = mix(self._key(*stream.split("/")), ordinal // k * len(ROLES) + block % len(ROLES))
-        return permute(run, ordinal % k, k)
+        keys = np.asarray([self._key(*stream.split("/")) for stream in streams], dtype=np.uint64)[:, None]
+        most = np.asarray(ks, dtype=np.int64)[:, None]
+        run = mix(keys, ordinal // most * len(ROLES) + block % len(ROLES))
+        n = ks[0] if len(ks) == 1 else np.broadcast_to(most, run.shape).ravel()
+        return permute(run.ravel(), (ordinal % most).ravel(), n).reshape(run.shape)
 
     # ---- what is true of them
 
@@ -226,10 +233,22 @@ class World:
         relation = self.spec.relations[name]
         n, m = self.spec.types[relation.subject].block, self.spec.types[relation.object].block
         block = self.block_of(relation.subject, index)
-        key: Words = mix(self._key("relation", name), block)
+        key, place = self._block_key(name, block), self._shuffled(name, index)
         if relation.subject == relation.object:
-            return cycle(key, index % n, n)
-        return slots(key, mix(key, block), index % n, n, m, bounds(n, m, zipf=relation.heads == "zipf"))
+            return unpermute(key, (place + 1) % n, n)  # one cycle through the block: nobody is their own object
+        if n <= m:
+            return permute(mix(key, block), place, m)  # all different where they suffice, else intervals
+        ends = bounds(n, m, zipf=relation.heads == "zipf")
+        return np.searchsorted(ends, place, side="right").astype(np.int64)
+
+    def _block_key(self, name: str, block: Ints) -> Words:
+        return mix(self._key("relation", name), block)
+
+    def _shuffled(self, name: str, index: Ints) -> Ints:
+        """Where each subject of a plain relation stands in its block, shuffled."""
+        kind = self.spec.relations[name].subject
+        n = self.spec.types[kind].block
+        return permute(self._block_key(name, self.block_of(kind, index)), index % n, n)
 
     def _other(self, name: str, relation: Relation, apart: Ints, index: Ints) -> Ints:
         """Another of the same block; of people with families, one of the same generation."""
