@@ -74,6 +74,16 @@ def label_of(relation: Relation | None, name: str) -> str:
 
 def ask_path(scene: Scene, name: str, index: Ints) -> Asked:
     """Follow a relation or a chain from each subject: the last value is the answer, each step is a fact."""
+    if "." in name:
+        return _followed(scene, name, index)
+    key = ("asked", name)
+    if key not in scene.memory:  # a chain's hops depend on the split, a relation alone is asked alike in all of them
+        scene.memory[key] = _followed(scene, name, index)
+    asked: Asked = scene.memory[key]
+    return asked
+
+
+def _followed(scene: Scene, name: str, index: Ints) -> Asked:
     world, chain = scene.world, name.split(".")
     kind = world.spec.start_of(name)
     facts, hops, here = [], [], index

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from kbench.generator.columns import Ints, Press, Texts, lists, looked_up, runs, same, starts_of, take, texts
+from kbench.generator.columns import Ints, Press, Texts, few, lists, looked_up, runs, same, starts_of, take, texts
 from kbench.generator.hashing import below, stream_key
 from kbench.generator.packs import Pack, Phrasing
 from kbench.generator.phrasing import times_of
@@ -46,7 +46,7 @@ def document_rows(scene: Scene, style: str) -> pa.Table:
         "entity_id": press.print(whole.entities, whole.who),
         "relation": same("", n),
         "repeat": pa.array(whole.repeat, pa.int32()),
-        **{name: take(texts(values), whole.frame) for name, values in said.items()},
+        **{name: few(values, whole.frame) for name, values in said.items()},
     }
     parts = whole.parts
     if style == "article":

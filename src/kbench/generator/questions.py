@@ -146,7 +146,8 @@ def _variants(scene: Scene, style: str, name: str, phrasings: tuple[Phrasing, ..
     world, index = scene.world, np.empty(0, dtype=np.int64)
     if name.split(".")[0] not in OPERATORS and style != "reverse":
         index = world.subjects(name.split(".")[0], scene.section.blocks)
-        index = index[can_be_asked(world, name, index)]
+        possible = can_be_asked(world, name, index)
+        index = index if possible.all() else index[possible]
     if style == "tone":
         return [ask_tone(scene, name, index, prompt) for prompt in phrasings]
     if style == "reverse":

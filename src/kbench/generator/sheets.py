@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kbench.generator.columns import Ints, Lists, Press, Texts, same, take, texts
+from kbench.generator.columns import Ints, Lists, Press, Texts, few, same, take
 from kbench.generator.packs import Phrasing
 from kbench.generator.setting import Column, Setting, refuse_long
 from kbench.schema import schema_of
@@ -82,7 +82,7 @@ class Sheet:
             "style": same(self._style, order.size),
             "repeat": pa.array(repeat, pa.int32()),
             **{name: take(pa.concat_arrays(parts), subject) for name, parts in self._entries.items()},
-            **{name: take(texts(values), wording) for name, values in said.items()},
+            **{name: few(values, wording) for name, values in said.items()},
         }
 
     def question_table(self) -> pa.Table:
