@@ -2,11 +2,10 @@
 
 A draws every name and value with Faker, renders a row with Jinja and hands dicts to `datasets`. B has names and values
 ready in Python lists, renders the same templates and writes batches of dicts with kbench's own writer. Both use kbench's
-phrasings, in a plain Jinja environment (cheaper than kbench's sandbox) where each is compiled once before the clock
-starts, and fill every column; neither derives what must cohere, alternative answers, nor any digest.
+phrasings, in a plain Jinja environment (cheaper than kbench's sandbox) that compiles each once, and fill every column;
+neither derives what must cohere, alternative answers, nor any digest.
 """
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from typing import Any, Literal
 import jinja2
 import pyarrow as pa
 
-from kbench.generator.packs import Pack, Phrasing, environment, load_pack
+from kbench.generator.packs import Pack, Phrasing, environment
 from kbench.generator.shards import plan_units, unit_table
 from kbench.generator.spec import WorldSpec
 from kbench.generator.world import build_world
@@ -89,37 +88,33 @@ class Faked:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """CPU seconds of a way for one question and for one article."""
+class Sample:
+    """What a way is timed on: a style, the facts it is to write, and how many rows of them."""
 
-    question: float
-    article: float
-
-    def of(self, questions: int, articles: int) -> float:
-        """CPU seconds for so many rows."""
-        return questions * self.question + articles * self.article
+    style: Literal["qa", "article"]
+    spec: WorldSpec
+    facts: list[Row]
+    rows: int
 
 
-def cost(way: Way, questions: int, articles: int) -> Cost:
-    """Measure a way on so many rows. Imports, compiling and what is drawn beforehand do not count."""
-    pack = load_pack()
+def samples(questions: int, articles: int, pack: Pack) -> list[Sample]:
+    """So many questions and so many articles to time."""
     asked, told = question_spec(questions), article_spec(articles)
-    write = _write_with_datasets if way == "A" else _write_in_batches
+    return [
+        Sample("qa", asked, facts_of(asked, pack), questions),
+        Sample("article", told, facts_of(told, pack), articles),
+    ]
+
+
+def cost(way: Way, sample: Sample, pack: Pack) -> float:
+    """CPU seconds of a way for one row of a sample. Imports and what is drawn beforehand do not count."""
     draw = Faked() if way == "A" else Ready()
-    seconds = []
-    for style, spec, rows_of, n in (
-        ("qa", asked, question_rows, questions),
-        ("article", told, article_rows, articles),
-    ):
-        facts = facts_of(spec, pack)
-        # The first pass, over half of the rows, compiles the templates.
-        for wanted in (islice(rows_of(draw, facts, pack, spec), most) for most in (n // 2, n)):
-            with tempfile.TemporaryDirectory() as folder:
-                start = time.process_time()
-                write(wanted, schema_of(style), Path(folder) / "rows.parquet")
-                spent = time.process_time() - start
-        seconds.append(spent / n)
-    return Cost(*seconds)
+    rows = (question_rows if sample.style == "qa" else article_rows)(draw, sample.facts, pack, sample.spec)
+    write = _write_with_datasets if way == "A" else _write_in_batches
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.process_time()
+        write(islice(rows, sample.rows), schema_of(sample.style), Path(folder) / "rows.parquet")
+        return (time.process_time() - start) / sample.rows
 
 
 def facts_of(spec: WorldSpec, pack: Pack) -> list[Row]:
@@ -211,7 +206,6 @@ def _template(phrasing: Phrasing) -> jinja2.Template:
 
 
 def _write_with_datasets(rows: Iterator[Row], schema: pa.Schema, path: Path) -> None:
-    os.environ["HF_HUB_OFFLINE"] = "1"
     import datasets
 
     datasets.disable_progress_bars()

@@ -28,6 +28,11 @@ from tests.bench import baselines
 from tests.bench.report import show, spread
 from tests.bench.workload import SEED, article_spec, question_spec, use_one_thread
 
+_WAYS: dict[baselines.Way, str] = {
+    "A": "A: Faker, Template.render a row, datasets",
+    "B": "B: Jinja compiled once, values ready, ParquetWriter",
+}
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -54,6 +59,8 @@ class Measured:
     costs: list[Cost]
     plan: float
     world_share: float
+    ready: pa.Table
+    """The table of the first shard."""
 
     @property
     def rows(self) -> int:
@@ -119,16 +126,20 @@ def measure(spec: WorldSpec, style: str, folder: Path) -> list[Measured]:
     units = plan_units(world, pack, (style,))
     plan = time.process_time() - start
     costs: dict[str, list[Cost]] = {}
+    ready: dict[str, pa.Table] = {}
     for number, unit in enumerate(units):
-        cost = _cost(world, pack, unit, folder, floor_first=number % 2 == 1)
+        table, cost = _cost(world, pack, unit, folder, floor_first=number % 2 == 1)
         costs.setdefault(unit.config, []).append(cost)
+        ready.setdefault(unit.config, table)
     shares = _world_shares(spec, pack, units)
     return [
-        Measured(config, found, plan if config == style else 0.0, shares[config]) for config, found in costs.items()
+        Measured(config, found, plan if config == style else 0.0, shares[config], ready[config])
+        for config, found in costs.items()
     ]
 
 
-def _cost(world: World, pack: Pack, unit: Unit, folder: Path, *, floor_first: bool) -> Cost:
+def _cost(world: World, pack: Pack, unit: Unit, folder: Path, *, floor_first: bool) -> tuple[pa.Table, Cost]:
+    """A shard's table and what it cost."""
     start = time.process_time()
     table = unit_table(world, pack, unit)
     made = time.process_time() - start
@@ -143,7 +154,7 @@ def _cost(world: World, pack: Pack, unit: Unit, folder: Path, *, floor_first: bo
     digested = time.process_time() - start
     path.unlink()
     again.unlink()
-    return Cost(table.num_rows, _words(table), made, digested, write, floor)
+    return table, Cost(table.num_rows, _words(table), made, digested, write, floor)
 
 
 def _writing(path: Path, table: pa.Table) -> float:
@@ -201,9 +212,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="nox -s bench -- generate", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="questions, at least")
     parser.add_argument("--articles", type=int, default=100_000, help="articles of about 150 words, at least")
-    parser.add_argument("--sample", type=int, default=50_000, help="questions that A and B are measured on; 0: neither")
-    parser.add_argument("--sample-articles", type=int, default=5_000, help="articles that A and B are measured on")
-    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--sample", type=int, default=20_000, help="questions that A and B are measured on; 0: neither")
+    parser.add_argument("--sample-articles", type=int, default=2_000, help="articles that A and B are measured on")
+    parser.add_argument("--rounds", type=int, default=3, help="of A and B")
+    parser.add_argument("--repeats", type=int, default=1, help="of everything")
     asked = parser.parse_args()
     use_one_thread()
     for _ in range(asked.repeats):
@@ -228,25 +240,46 @@ def main() -> None:
             f"articles have {words:.0f} words on average",
         )
         if asked.sample:
-            compare(main_two, asked.sample, asked.sample_articles)
+            compare(main_two, asked.sample, asked.sample_articles, asked.rounds)
 
 
-def compare(found: list[Measured], sample: int, articles: int) -> None:
-    """Measure A and B on a sample, and print what they would take for the rows that kbench made."""
+def compare(found: list[Measured], questions: int, articles: int, rounds: int) -> None:
+    """Time A, B and E in turn on a sample, and print what they would take for the rows that kbench made."""
+    pack = load_pack()
+    chosen = baselines.samples(questions, articles, pack)
     rows = [one.rows for one in found]
+    ready = [one.ready.slice(0, sample.rows) for one, sample in zip(found, chosen, strict=True)]
+    ways: tuple[baselines.Way, ...] = ("B", "A")
+    seconds: dict[str, list[float]] = {"E": [], "A": [], "B": []}
+    for number in range(rounds + 1):
+        spent = {way: [baselines.cost(way, sample, pack) for sample in chosen] for way in ways}
+        spent["E"] = [_writing_again(table) / table.num_rows for table in ready]
+        # The first round, which compiles the templates and imports what A needs, does not count.
+        for way, per_row in spent.items() if number else ():
+            seconds[way].append(sum(n * cost for n, cost in zip(rows, per_row, strict=True)))
     whole, floor = sum(one.whole for one in found), sum(one.floor for one in found)
-    ways = {
-        "E: writing alone": floor,
-        "kbench": whole,
-        "B: Jinja compiled once, values ready, ParquetWriter": baselines.cost("B", sample, articles).of(*rows),
-        "A: Faker, Template.render a row, datasets": baselines.cost("A", sample, articles).of(*rows),
-    }
     shown = Table("way", title=f"CPU seconds for {rows[0]:,} questions and {rows[1]:,} articles")
     for column in ("CPU s", "× E", "kbench is faster by"):
         shown.add_column(column, justify="right")
-    for way, seconds in ways.items():
-        shown.add_row(way, f"{seconds:.1f}", f"{seconds / floor:.1f}", f"{seconds / whole:.2f}")
-    show(shown, f"A and B are measured on {sample:,} questions and {articles:,} articles, and scaled by rows")
+    shown.add_row("E: writing alone", f"{floor:.1f}", "1.0", "")
+    shown.add_row("kbench", f"{whole:.1f}", f"{whole / floor:.1f}", "1.00")
+    for way in ways:
+        times = [spent / beside for spent, beside in zip(seconds[way], seconds["E"], strict=True)]
+        faster = [time * floor / whole for time in times]
+        shown.add_row(_WAYS[way], spread(seconds[way]), spread(times), spread(faster, 2))
+    show(
+        shown,
+        f"A and B: the median (quartiles) of {rounds} rounds on {questions:,} questions and {articles:,} articles, "
+        "scaled by rows;",
+        f"their × E is of the E of the same round ({spread(seconds['E'], 2)} s), so that a machine that slows down does "
+        "not tilt it",
+    )
+
+
+def _writing_again(table: pa.Table) -> float:
+    """CPU seconds of writing a table, the second time."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [_writing(Path(folder) / "table.parquet", table) for _ in range(2)][1]
 
 
 if __name__ == "__main__":
