@@ -252,7 +252,7 @@ def compare(found: list[Measured], questions: int, articles: int, rounds: int) -
     ways: tuple[baselines.Way, ...] = ("B", "A")
     seconds: dict[str, list[float]] = {"E": [], "A": [], "B": []}
     for number in range(rounds + 1):
-        spent = {way: [baselines.cost(way, sample, pack) for sample in chosen] for way in ways}
+        spent: dict[str, list[float]] = {way: [baselines.cost(way, sample, pack) for sample in chosen] for way in ways}
         spent["E"] = [_writing_again(table) / table.num_rows for table in ready]
         # The first round, which compiles the templates and imports what A needs, does not count.
         for way, per_row in spent.items() if number else ():

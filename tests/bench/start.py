@@ -67,9 +67,9 @@ def _imports() -> Table:
         done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
     found = []
     for line in done.stderr.splitlines():
-        itself, whole, name = line.removeprefix("import time:").split("|", 2)
+        itself, brought, name = line.removeprefix("import time:").split("|", 2)
         if itself.strip().isdigit():
-            found.append((int(whole) / 1000, int(itself) / 1000, name.strip()))
+            found.append((int(brought) / 1000, int(itself) / 1000, name.strip()))
     shown = Table("import", title=f"imports, ms: {sum(own for _, own, _ in found):.0f} in all, {len(found)} modules")
     shown.add_column("with all it brings", justify="right")
     shown.add_column("itself", justify="right")
