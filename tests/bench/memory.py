@@ -1,7 +1,7 @@
 """Peak memory and speed of `kbench generate` by the size of the release.
 
 The memory is that of the largest process of the command: with one worker the one that writes, with more the parent or a
-worker. 10M questions take `--entities 95300`; they need about 1 GB of free space.
+worker. 10M questions take `--entities 95300`; they take some 200 MB on disk.
 """
 
 import argparse
