@@ -56,9 +56,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time generation against the bare writing of its tables, in CPU time: seconds on one core, no torch."""
+    """Measure generation; `-- NAME` is generate (the default: minutes on one core), depth, workers, memory or start."""
     install(session, ".")
-    session.run("python", "tests/bench/generate.py", *session.posargs)
+    session.run("python", "-m", "tests.bench", *session.posargs, env=TEST_ENV)
 
 
 @nox.session
