@@ -26,9 +26,18 @@ def in_budget(spec: WorldSpec, pack: Pack, style: str, times: Ints) -> Ints:
     """How often facts are said in one style, from how often the spec states them; at least once where at all."""
     if spec.exposure.budget == "facts" or style in _NO_ONE_FACT:
         return times
-    share = words_a_fact(spec, pack, REFERENCE) / words_a_fact(spec, pack, style)
+    share = _share(spec, pack, style)
     scaled = (times * share.numerator * 2 + share.denominator) // (2 * share.denominator)
     return np.maximum(scaled, np.minimum(times, 1))
+
+
+def _share(spec: WorldSpec, pack: Pack, style: str) -> Fraction:
+    """How much rarer a style states a fact; counted once for a spec, which it keeps so that no other takes its place."""
+    key = (id(spec), style)
+    if key not in pack.memory:
+        pack.memory[key] = (words_a_fact(spec, pack, REFERENCE) / words_a_fact(spec, pack, style), spec)
+    share: Fraction = pack.memory[key][0]
+    return share
 
 
 def words_a_fact(spec: WorldSpec, pack: Pack, style: str) -> Fraction:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kbench.generator.columns import Texts, joined, take, texts
+from kbench.generator.columns import Texts, few, joined, take, texts
 from kbench.generator.hashing import Ints
 from kbench.generator.world import World
 
@@ -28,13 +28,15 @@ def full_mentions(world: World, kind: str, names: Texts) -> Columns:
     entity = world.spec.types[kind]
     article = f"{entity.article} " if entity.article else ""
     said = joined(article, names) if article else names
+    opening = joined(article.capitalize(), names) if article else _opening(names)
     plural = pc.match_substring_regex(names, " .*s$") if entity.pronouns == "it" else pa.repeat(False, len(names))
-    possessive = joined(said, take(_ENDINGS, plural.cast(pa.int8()).to_numpy()))
+    ending = take(_ENDINGS, plural.cast(pa.int64()).to_numpy())
+    possessive = joined(said, ending)
     return {
         "name": names,
-        "They": _opening(said),
+        "They": opening,
         "they": said,
-        "Their": _opening(possessive),
+        "Their": possessive if opening is said else joined(opening, ending),
         "their": possessive,
         "them": said,
     }
@@ -47,8 +49,15 @@ def later_mentions(world: World, kind: str, index: Ints, names: Texts) -> Column
         return full_mentions(world, kind, names)
     words = ["it"] if pronouns == "it" else ["he", "she"]
     chosen = np.zeros_like(index) if pronouns == "it" else world.is_female(kind, index).astype(np.int64)
-    they, their, them = (take(texts([_PRONOUNS[word][k] for word in words]), chosen) for k in range(3))
-    return {"name": names, "They": _opening(they), "they": they, "Their": _opening(their), "their": their, "them": them}
+    they, their, them = ([_PRONOUNS[word][k] for word in words] for k in range(3))
+    forms = {
+        "They": [_opened(word) for word in they],
+        "they": they,
+        "Their": [_opened(word) for word in their],
+        "their": their,
+        "them": them,
+    }
+    return {"name": names, **{variable: few(said, chosen) for variable, said in forms.items()}}
 
 
 def _opening(said: Texts) -> Texts:

@@ -108,6 +108,11 @@ class Pack:
         return found
 
     @cached_property
+    def memory(self) -> dict[tuple[Any, ...], Any]:
+        """What has been computed from the pack, for those who ask again."""
+        return {}
+
+    @cached_property
     def by_id(self) -> Mapping[str, Phrasing]:
         """Every phrasing by its template id."""
         return {f"{p.style}/{p.relation}/{p.id}": p for group in self.phrasings.values() for p in group}
