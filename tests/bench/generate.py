@@ -19,7 +19,7 @@ import pyarrow as pa
 from rich.table import Table
 
 from kbench.generator.packs import Pack, load_pack
-from kbench.generator.shards import Unit, check_pack, plan_units, unit_table
+from kbench.generator.shards import Unit, check_pack, in_working_order, plan_units, unit_table
 from kbench.generator.spec import WorldSpec
 from kbench.generator.world import World, build_world
 from kbench.ids import file_sha256
@@ -127,7 +127,7 @@ def measure(spec: WorldSpec, style: str, folder: Path) -> list[Measured]:
     plan = time.process_time() - start
     costs: dict[str, list[Cost]] = {}
     ready: dict[str, pa.Table] = {}
-    for number, unit in enumerate(units):
+    for number, unit in enumerate(unit for group in in_working_order(units) for unit in group):
         table, cost = _cost(world, pack, unit, folder, floor_first=number % 2 == 1)
         costs.setdefault(unit.config, []).append(cost)
         ready.setdefault(unit.config, table)

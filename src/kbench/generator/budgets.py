@@ -32,7 +32,7 @@ def in_budget(spec: WorldSpec, pack: Pack, style: str, times: Ints) -> Ints:
 
 
 def _share(spec: WorldSpec, pack: Pack, style: str) -> Fraction:
-    """How much rarer a style states a fact; counted once for a spec, which it keeps so that no other takes its place."""
+    """How much rarer a style states a fact, counted once for a spec; the spec is kept, so that its id stays its own."""
     key = (id(spec), style)
     if key not in pack.memory:
         pack.memory[key] = (words_a_fact(spec, pack, REFERENCE) / words_a_fact(spec, pack, style), spec)

@@ -76,7 +76,7 @@ def _below(above: Lists, more: Lists) -> Lists:
     firsts = [starts_of(count) for count in counts]
     both = np.stack([firsts[0][:-1], firsts[1][:-1] + firsts[0][-1]], axis=1).ravel()
     at, starts = runs(both, np.stack(counts, axis=1).ravel())
-    return lists(take(pa.concat_arrays([above.flatten(), more.flatten()]), at), starts[:: 2] if n else starts)
+    return lists(take(pa.concat_arrays([above.flatten(), more.flatten()]), at), starts[::2] if n else starts)
 
 
 def listed(choices: list[str]) -> str:

@@ -88,7 +88,9 @@ def _one_below_another(found: list[_Laid]) -> _Laid:
     order = in_order([columns["block"], columns["place"]])
     facts, starts = _in_runs([laid.starts for laid in found], order)
     at, part_starts = _in_runs([laid.parts.starts for laid in found], order)
-    plan, assistant = (np.concatenate([getattr(laid.parts, name) for laid in found])[at] for name in ("plan", "assistant"))
+    plan, assistant = (
+        np.concatenate([getattr(laid.parts, name) for laid in found])[at] for name in ("plan", "assistant")
+    )
     text = np.repeat(np.arange(order.size), np.diff(part_starts))
     return _Laid(
         **{name: column[order] for name, column in columns.items()},

@@ -90,9 +90,7 @@ def _halves(n: int | Ints) -> tuple[Words, Words, Words]:
     return half, (np.uint64(1) << half) - np.uint64(1), most
 
 
-def _feistel(
-    keys: Words, x: Words, bits: Words, mask: Words, turns: tuple[np.uint64, ...], *, inverse: bool
-) -> Words:
+def _feistel(keys: Words, x: Words, bits: Words, mask: Words, turns: tuple[np.uint64, ...], *, inverse: bool) -> Words:
     left, right = x >> bits, x & mask
     for turn in turns:
         source = left if inverse else right

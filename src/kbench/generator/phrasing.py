@@ -33,9 +33,7 @@ def first_phrasing(world: World, style: str, name: str, role: PhrasingRole, inde
     return below(stream_key(world.seed, "phrasing", style, name, role), world.drawn_as(index), n)
 
 
-def uses(
-    world: World, section: Section, name: str, phrasings: tuple[Phrasing, ...], index: Ints, times: Ints
-) -> Uses:
+def uses(world: World, section: Section, name: str, phrasings: tuple[Phrasing, ...], index: Ints, times: Ints) -> Uses:
     """How a column of subjects is spread over the phrasings of one style and relation.
 
     In training text each fact takes `paraphrases` phrasings, whose repeats sum to `times`; in validation, test and
@@ -45,9 +43,12 @@ def uses(
     start = first_phrasing(world, phrasings[0].style, name, section.phrasing, index, n)
     most = np.minimum(min(n, distinct(world, section)), times)
     rank = (np.arange(n)[None, :] - start[:, None]) % n
+    share, rest = np.divmod(times, np.maximum(1, most))
+    repeat = share[:, None] + (rank < rest[:, None])
+    if (most == n).all():  # the usual case, and the quicker one
+        return Uses(np.repeat(np.arange(index.size), n), np.tile(np.arange(n), index.size), repeat.ravel())
     subject, phrasing = np.nonzero(rank < most[:, None])
-    share = times[subject] // most[subject]
-    return Uses(subject, phrasing, share + (rank[subject, phrasing] < times[subject] % most[subject]))
+    return Uses(subject, phrasing, repeat[subject, phrasing])
 
 
 def distinct(world: World, section: Section) -> int:

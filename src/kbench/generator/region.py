@@ -111,7 +111,9 @@ class Region(World):
 
     def _shuffled(self, name: str, index: Ints) -> Ints:
         kind = self.spec.relations[name].subject
-        found: Ints = self._own(("shuffled", name), kind, index, lambda whole: self._all_shuffled(name, kind, whole)[name])
+        found: Ints = self._own(
+            ("shuffled", name), kind, index, lambda whole: self._all_shuffled(name, kind, whole)[name]
+        )
         return found
 
     def _all_shuffled(self, name: str, kind: str, index: Ints) -> dict[str, Ints]:

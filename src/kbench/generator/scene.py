@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from kbench.generator.columns import Texts, take
 from kbench.generator.hashing import Ints
 from kbench.generator.mentions import Columns, full_mentions

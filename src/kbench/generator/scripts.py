@@ -151,8 +151,7 @@ def acted(scripts: Sequence[Script], script: Ints, first: Ints, sentences: Ints,
     begins = starts_of(np.asarray([len(parts) for parts in scripts], dtype=np.int64))
     every = [part for parts in scripts for part in parts]
     plan, sentence, question = (
-        np.asarray([getattr(part, name) for part in every], dtype=np.int64)
-        for name in ("plan", "sentence", "question")
+        np.asarray([getattr(part, name) for part in every], dtype=np.int64) for name in ("plan", "sentence", "question")
     )
     speaks = np.asarray([part.speaker == "assistant" for part in every], dtype=np.int64)
     counts = np.diff(begins)[script]

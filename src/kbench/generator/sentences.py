@@ -73,7 +73,9 @@ class Sentences:
             if not phrasings[fact]:
                 return self._press.plan([])
             setting = self._setting(fact, opens, form)
-            return setting.plan(phrasings[fact][turned], np.flatnonzero(self.has[fact]), lambda: np.unique(who[codes == code]))
+            return setting.plan(
+                phrasings[fact][turned], np.flatnonzero(self.has[fact]), lambda: np.unique(who[codes == code])
+            )
 
         return looked_up(codes, plan)
 
@@ -98,5 +100,3 @@ class Sentences:
             at = np.cumsum(has) * has
             self._values[fact] = [take(texts(["", *form.to_pylist()]), at) for form in forms]
         return self._values[fact]
-
-

@@ -58,7 +58,7 @@ class Setting:
             last = len(plan.pieces) - 1
             try:
                 return [self._piece(piece, held, edge=i in (0, last)) for i, piece in enumerate(plan.pieces)]
-            except Exception:  # noqa: S110, BLE001  what Jinja makes of it, errors included, it tells row by row
+            except Exception:
                 pass
         return [self.press.column(self._rendered(phrasing, plan.names, held if used is None else used()))]
 
@@ -91,7 +91,9 @@ class Setting:
         columns = [take(self.entries(name), used).to_pylist() for name in wanted]
         known = dict(self._constants)
         rows = zip(*columns, strict=True) if columns else iter([()] * used.size)
-        return self._scattered([phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows], used)
+        return self._scattered(
+            [phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows], used
+        )
 
     def _ends_in_mark(self, name: str) -> bool:
         if name not in self._marked:

@@ -1,6 +1,6 @@
 """The shards of a release: the units of work, their block ranges, and the rows of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import get_args
 
@@ -23,8 +23,8 @@ from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES, ROLES, SPLITS, STYLES, Split, schema_of
 
 _ROWS_A_SHARD = 250_000
-_ARTICLE_WEIGHT = 4
-"""A text of several facts counts for so many rows, so that a shard of them stays near 64 MB of text."""
+_FACTS_A_ROW = 2
+"""In a text of several facts so many of them count as a row, so that a shard of such texts stays near 64 MB."""
 
 _SOURCES = {"dialogue": ("qa", "statement"), "article": ("statement",)}
 """The folders whose phrasings a style is made of, where they are not its own."""
@@ -133,11 +133,21 @@ def plan_units(world: World, pack: Pack, styles: tuple[str, ...]) -> list[Unit]:
     return units
 
 
+def in_working_order(units: Iterable[Unit]) -> list[list[Unit]]:
+    """The units as they are best worked on: those of the same blocks together, since they share what is computed."""
+    groups: dict[tuple[str, bytes], list[Unit]] = {}
+    for unit in units:
+        blocks = b"".join(section.blocks.tobytes() for section in unit.sections)
+        groups.setdefault((unit.config, blocks), []).append(unit)
+    return list(groups.values())
+
+
 def _rows_a_block(world: World, pack: Pack, style: str) -> int:
     """About how many rows the densest split of a style has in a block."""
     spec = world.spec
     if style in ("article", "dialogue"):
-        return spec.block_size * spec.exposure.paraphrases * _ARTICLE_WEIGHT
+        facts = sum(entity.block * len(spec.relations_of(kind)) for kind, entity in spec.types.items())
+        return facts * spec.exposure.paraphrases // _FACTS_A_ROW
     names = list(spec.relations) if style == "statement" else question_names(world, style)
     rows = 0
     for name in names:

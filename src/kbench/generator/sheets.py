@@ -101,7 +101,9 @@ class Sheet:
 def tabled(columns: Mapping[str, pa.Array] | None, style: str) -> pa.Table:
     """The columns under the schema of a style; no rows where there are none."""
     schema = schema_of(style)
-    return schema.empty_table() if columns is None else pa.table([columns[name] for name in schema.names], schema=schema)
+    return (
+        schema.empty_table() if columns is None else pa.table([columns[name] for name in schema.names], schema=schema)
+    )
 
 
 def in_order(keys: Sequence[Ints]) -> Ints:

@@ -6,11 +6,27 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from kbench.generator.columns import Lists, Texts, by_distinct, first_of_each, one_each, take, text_lists, texts
+from kbench.generator.columns import (
+    Lists,
+    Texts,
+    by_distinct,
+    first_of_each,
+    joined,
+    lists,
+    one_each,
+    side_by_side,
+    spelt,
+    starts_of,
+    take,
+    text_lists,
+    texts,
+)
 from kbench.generator.hashing import Ints
-from kbench.generator.pools import other_forms
+from kbench.generator.pools import other_forms, pool_column
 from kbench.generator.relations import Relation
 
 _EPOCH = datetime.date(1970, 1, 1)
@@ -18,6 +34,11 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+_SPACE = texts([" "])
+MOST_KEPT = 4096
+"""Of pools that make more values than this, each column's values are put together anew."""
+
+_COMMAS_FROM = 1000
 _GROUPED_FROM = 10_000
 """Numbers are written with commas from here on, as most style guides have it."""
 
@@ -67,26 +88,75 @@ def forms_of(relation: Relation, text: str, number: float | None) -> tuple[str, 
     if number is None:
         return _pool_forms(relation.pools, text)
     if relation.value_type == "date":
-        date = date_of(int(number))
-        return (text, f"{_MONTHS[date.month - 1]} {date.day}, {date.year}", date.isoformat())
+        return (text, *_other_date_forms(int(number)))
     return number_forms(int(number), relation.unit)
+
+
+@lru_cache(maxsize=100_000)
+def _other_date_forms(days: int) -> tuple[str, str]:
+    date = date_of(days)
+    return f"{_MONTHS[date.month - 1]} {date.day}, {date.year}", date.isoformat()
+
+
+def pooled(pools: tuple[str, ...], code: Ints) -> Texts:
+    """The values of a relation that draws a word of each pool, by their numbers."""
+    said, places = list[Texts](), list[Ints]()
+    for pool in reversed(pools):
+        values = pool_column(pool)
+        code, place = np.divmod(code, len(values))
+        said += [values, _SPACE]
+        places += [place, np.zeros_like(place)]
+    return spelt(said[-2::-1], places[-2::-1])
+
+
+@cache
+def pool_texts(pools: tuple[str, ...], n: int) -> Texts:
+    """The first n values that some pools make."""
+    return pooled(pools, np.arange(n))
+
+
+@cache
+def pool_forms(pools: tuple[str, ...], n: int) -> Lists:
+    """Every text that says each of the first n values that some pools make."""
+    return text_lists([_pool_forms(pools, text) for text in pool_texts(pools, n).to_pylist()])
 
 
 def said_numbers(relation: Relation, numbers: Ints) -> Texts:
     """Numbers, or dates as days, in the text that a sentence has for them."""
     if relation.value_type == "date":
         return by_distinct(numbers, date_text)
-    return by_distinct(numbers, lambda number: number_text(number, relation.unit))
+    said = _bare(numbers)[0]
+    return joined(said, f" {relation.unit}") if relation.unit else said
 
 
 def forms_column(relation: Relation, text: Texts, number: pa.DoubleArray) -> Lists:
-    """For each row every text that says its value, the canonical one first."""
-    if not relation.pools and relation.value_type not in ("numeric", "date"):
+    """For each row every text that says its value, the canonical one first: `forms_of` for a column."""
+    if relation.value_type == "numeric":
+        said, other = _bare(number.to_numpy().astype(np.int64))
+        every = [said, other]
+        if relation.unit:
+            every = [*(joined(form, f" {relation.unit}") for form in every), *every]
+        same = pc.equal(said, other).to_numpy(zero_copy_only=False)
+        kept = np.ones((len(said), len(every)), dtype=bool)
+        kept[same, 1::2] = False
+        values = side_by_side(every).values
+        return lists(take(values, np.flatnonzero(kept.ravel())), starts_of(kept.sum(axis=1)))
+    if not relation.pools and relation.value_type != "date":
         return one_each(text)
     distinct, at = first_of_each(text)
     said, numbers = take(text, distinct).to_pylist(), take(number, distinct).to_pylist()
     forms = [forms_of(relation, *pair) for pair in zip(said, numbers, strict=True)]
     return take(text_lists(forms), at)
+
+
+def _bare(numbers: Ints) -> tuple[Texts, Texts]:
+    """Numbers as sentences have them, with commas from 10,000 on, and the other way about."""
+    plain, size = pa.array(numbers).cast(pa.string()), np.abs(numbers)
+    if size.max(initial=0) < _COMMAS_FROM:
+        return plain, plain
+    grouped = by_distinct(numbers, lambda number: f"{number:,}")
+    large = pa.array(size >= _GROUPED_FROM)
+    return pc.if_else(large, grouped, plain), pc.if_else(large, plain, grouped)
 
 
 def second_forms(relation: Relation, text: Texts, number: pa.DoubleArray) -> Texts:
@@ -104,6 +174,7 @@ def second_form(relation: Relation, text: str, number: float | None) -> str:
     return forms[min(1, len(forms) - 1)]
 
 
+@lru_cache(maxsize=100_000)
 def number_forms(number: int, unit: str) -> tuple[str, ...]:
     """A number with and without its unit and its commas, the canonical text first; the second form swaps the commas."""
     canonical, plain, grouped = number_text(number), str(number), f"{number:,}"
@@ -112,6 +183,7 @@ def number_forms(number: int, unit: str) -> tuple[str, ...]:
     return (*(f"{form} {unit}" for form in bare), *bare) if unit else bare
 
 
+@lru_cache(maxsize=100_000)
 def _pool_forms(pools: Sequence[str], text: str) -> tuple[str, ...]:
     known = other_forms()
     if len(pools) == 1:

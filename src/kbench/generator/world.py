@@ -11,21 +11,27 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kbench.errors import SpecError
-from kbench.generator.columns import Lists, Texts, joined, spelt, take, texts
+from kbench.generator.columns import Lists, Texts, joined, take
 from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key, unpermute
 from kbench.generator.kinship import is_mother, parent_of, partner_of, peer_of, place_of
 from kbench.generator.names import LANES, form_of
 from kbench.generator.packs import indefinite
-from kbench.generator.pools import pool_column
 from kbench.generator.relations import MOST_NUMBER, Relation
 from kbench.generator.slots import bounds, pick_one_of
 from kbench.generator.spec import WorldSpec
-from kbench.generator.surface import days_of, forms_column, said_numbers
+from kbench.generator.surface import (
+    MOST_KEPT,
+    days_of,
+    forms_column,
+    pool_forms,
+    pool_texts,
+    pooled,
+    said_numbers,
+)
 from kbench.ids import digest_of, entity_id
 from kbench.schema import ROLES, Role
 
 Mask = NDArray[np.bool_]
-_SPACE = texts([" "])
 _SINGLES = 2
 """A single type stands in the first block of `new` and of `control`, and nowhere else."""
 
@@ -37,6 +43,8 @@ class Values:
     text: Texts
     number: pa.DoubleArray
     object: Ints
+    code: Ints | None = None
+    """For pool values: which of the pools' values each is."""
 
 
 @dataclass(frozen=True)
@@ -145,14 +153,17 @@ class World:
             return self.values(last, self.follow(steps, index))
         none = np.full(index.size, -1, dtype=np.int64)
         if relation.pools:
-            text = _pool_text(relation, self._codes(name, relation, index))
-            return Values(text, pa.nulls(index.size, pa.float64()), none)
+            code = self._codes(name, relation, index)
+            return Values(_pool_text(relation, code), pa.nulls(index.size, pa.float64()), none, code)
         numbers = self.numbers(name, index)
         return Values(said_numbers(relation, numbers), pa.array(numbers.astype(np.float64)), none)
 
     def forms(self, path: str, index: Ints, values: Values) -> Lists:
         """Every text that says each of the values at the end of a path, the canonical one first."""
-        return forms_column(self.source_of(path), values.text, values.number)
+        source = self.source_of(path)
+        if values.code is not None and source.choices <= MOST_KEPT:
+            return take(pool_forms(source.pools, source.choices), values.code)
+        return forms_column(source, values.text, values.number)
 
     def said(self, name: str, text: Texts) -> Texts:
         """The values of a relation as a sentence has them."""
@@ -282,13 +293,9 @@ class World:
 
 
 def _pool_text(relation: Relation, code: Ints) -> Texts:
-    pools, places = list[Texts](), list[Ints]()
-    for pool in reversed(relation.pools):
-        values = pool_column(pool)
-        code, place = np.divmod(code, len(values))
-        pools += [values, _SPACE]
-        places += [place, np.zeros_like(place)]
-    return spelt(pools[-2::-1], places[-2::-1])
+    if relation.choices <= MOST_KEPT:
+        return take(pool_texts(relation.pools, relation.choices), code)
+    return pooled(relation.pools, code)
 
 
 def build_world(spec: WorldSpec, seed: str) -> World:
