@@ -64,6 +64,12 @@ def edited(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return whole
 
 
+def mentioned(name: str) -> dict[str, str]:
+    """The variables by which a template names somebody called so."""
+    said = dict.fromkeys(("name", "They", "they", "them"), name)
+    return said | dict.fromkeys(("Their", "their"), f"{name}'s")
+
+
 def tiny(**changes: Any) -> WorldSpec:
     """The tiny spec; `sizes__known=6` changes the key `known` of the table `sizes`."""
     return spec_from_dict(edited(TINY, {path.replace("__", "."): value for path, value in changes.items()}), "tiny")

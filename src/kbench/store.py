@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from kbench.errors import OutputError, ReleaseError
 from kbench.ids import digest_of, file_sha256
@@ -109,8 +110,9 @@ def _update(state: "hashlib._Hash", chunks: Sequence[pa.Array]) -> None:
             state.update(_numbers(chunk.fill_null(pa.scalar(0).cast(kind)) if chunk.null_count else chunk))
 
 
-def _numbers(array: pa.Array) -> memoryview:
-    return memoryview(np.ascontiguousarray(array.to_numpy(zero_copy_only=False)))
+def _numbers(array: pa.Array) -> bytes | memoryview:
+    values: NDArray[Any] = np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
+    return values.data
 
 
 def _letters(array: pa.StringArray) -> memoryview:

@@ -6,6 +6,7 @@ One `take` of all pieces of all rows leaves in its data buffer the rows themselv
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
-Texts = pa.StringArray
-Lists = pa.ListArray
+Texts: TypeAlias = pa.StringArray
+Lists: TypeAlias = pa.ListArray
 
 EMPTY: Texts = pa.array([], pa.string())
 

@@ -179,6 +179,7 @@ class _Run:
         elif isinstance(node, nodes.For):
             yield from self.loop(node)
         elif isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name):
+            assert isinstance(node.node, nodes.Expr)
             self.known[node.target.name] = self.value(node.node)
         else:
             raise NotLowered
@@ -198,11 +199,13 @@ class _Run:
 
     def branch(self, node: nodes.If) -> list[nodes.Node]:
         for test, body in ((node.test, node.body), *((other.test, other.body) for other in node.elif_)):
+            assert isinstance(test, nodes.Expr)
             if self.concrete(test):
                 return body
         return node.else_
 
     def loop(self, node: nodes.For) -> Iterator[Piece]:
+        assert isinstance(node.iter, nodes.Expr)
         entries = self.value(node.iter)
         if node.test or node.recursive or not isinstance(node.target, nodes.Name) or not isinstance(entries, list):
             raise NotLowered
@@ -237,7 +240,7 @@ class _Run:
 
     def item(self, entries: list[Any], place: nodes.Expr) -> Any:
         if isinstance(place, nodes.Slice):
-            ends = [part and self.concrete(part) for part in (place.start, place.stop, place.step)]
+            ends: list[Any] = [part and self.concrete(part) for part in (place.start, place.stop, place.step)]
             return entries[slice(*ends)]
         at = self.concrete(place)
         if not isinstance(at, int) or not -len(entries) <= at < len(entries):
@@ -287,7 +290,8 @@ class _Run:
             raise NotLowered  # what follows would miss it
         if isinstance(node, nodes.Assign | nodes.AssignBlock | nodes.Macro | nodes.Block):
             raise NotLowered
-        whole = nodes.Template(body, lineno=1).set_environment(environment())
+        whole = nodes.Template(body, lineno=1)
+        whole.set_environment(environment())
         names, constants = [], []
         for name in sorted(meta.find_undeclared_variables(whole)):
             value = self.known.get(name)

@@ -112,9 +112,9 @@ def _worded(
             setting, at = settings[id(asked)], used.subject[rows]
             if asked.index.size != every.size:
                 at = np.searchsorted(asked.index, every[at])
-            pieces = [setting.handle("said")] if style == "tone" else setting.pieces(phrasing, at)
-            if style == "choice":
-                pieces += ["\n", setting.handle(LISTED)]
+            pieces = list[str | int]()
+            pieces += [setting.handle("said")] if style == "tone" else setting.pieces(phrasing, at)
+            pieces += ["\n", setting.handle(LISTED)] if style == "choice" else []
             said = {
                 "probe": probe_of(section, style, asked.name),
                 "relation": asked.name,

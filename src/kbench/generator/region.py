@@ -1,4 +1,4 @@
-"""Some blocks of a world: what is asked of their entities again and again is computed once, for all of them together."""
+"""Some blocks of a world: what is asked of their entities again and again is computed once, for all of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """Phrasings set for the press: each lowered to a plan, its columns laid in, what Jinja must evaluate evaluated."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow.compute as pc
@@ -11,7 +11,7 @@ from kbench.generator.columns import Ints, Press, Texts, take, texts
 from kbench.generator.lowering import Derived, Piece, Slot, lower
 from kbench.generator.packs import LONGEST, Phrasing
 
-Column = Texts | Callable[[], Texts]
+Column: TypeAlias = Texts | Callable[[], Texts]
 """A template variable: a text for each subject, or how to get them when a phrasing first wants them."""
 
 
@@ -32,7 +32,7 @@ class Setting:
     def entries(self, name: str) -> Texts:
         """The column of a variable."""
         column = self._columns[name]
-        if not isinstance(column, Texts):
+        if callable(column):
             column = self._columns[name] = column()
         return column
 

@@ -45,7 +45,7 @@ class Sheet:
         constants: Mapping[str, str],
         entries: Mapping[str, pa.Array] | None = None,
     ) -> Setting:
-        """Take in a column of subjects: their ids and facts, the templates' variables, and other columns as they are."""
+        """Take in a column of subjects: ids, facts, the templates' variables, and other columns as they are."""
         setting = Setting(self._press, {**variables, _ID: ids}, constants, shift=self._subjects)
         for name, column in {"entity_id": ids, "fact_ids": facts, **(entries or {})}.items():
             self._entries.setdefault(name, []).append(column)

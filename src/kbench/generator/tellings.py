@@ -1,4 +1,4 @@
-"""Which texts are written of the entities of a type: which facts each states, in which order, and how often it is shown.
+"""Which texts are written of the entities of a type: what each states, in which order, and how often it is shown.
 
 The k-th text of an entity takes the k-th frame, order of facts and phrasing of each. Facts that are to be said equally
 often share texts, so that the repeats of a fact's texts sum to its exposures.
