@@ -38,6 +38,13 @@ def parquet_bytes(table: pa.Table) -> int:
     return int(sink.getvalue().size)
 
 
+def parquet_sha256(table: pa.Table) -> str:
+    """The sha256 of the file that a table becomes; another version of pyarrow may write the same rows otherwise."""
+    sink = pa.BufferOutputStream()
+    _write_parquet(table, sink)
+    return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
 def _write_parquet(table: pa.Table, target: Any) -> None:
     names = table.schema.names
     integers = [f.name for f in table.schema if pa.types.is_integer(f.type)]
