@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -152,7 +152,8 @@ def misshapen(entry: type[BaseModel], value: Any, above: str) -> Iterator[tuple[
         for error in errors.errors(include_url=False):
             place = ".".join([*([above] if above else []), *(str(part) for part in error["loc"])])
             given = "" if error["type"] == "missing" else f" (found {shown(error['input'])})"
-            yield place, f"{error['msg'][0].lower()}{error['msg'][1:]}{given}"
+            message = error["msg"].removeprefix("Value error, ").partition(" or instance of")[0]
+            yield place, f"{message[0].lower()}{message[1:]}{given}"
 
 
 @dataclass(frozen=True)
@@ -189,18 +190,20 @@ def read_back(entry: RecipeEntry, given: Given) -> ReadBack:
     seed = _seed(entry, given.seed_file, missing, wrong)
     _check_templates(entry, given.templates, missing, wrong)
     book = _facts(entry, given.facts, missing, wrong)
-    if seed is None or missing or wrong:
-        return ReadBack(None, tuple(missing), tuple(wrong))
-    templates = None if given.templates is None else str(given.templates)
-    private = isinstance(entry.seed, SeedCommitment)
+    recipe, impossible = None, ""
     try:
-        spec = spec_of_facts(book) if book else spec_from_dict(entry.spec.model_dump(), "recipe.spec")
-        recipe = Recipe(spec, seed, tuple(entry.styles), templates, private)
-        check_pack(spec, recipe.pack(), recipe.styles)
-        checked_world(spec, seed)
+        # A spec can be read, and be found to be none, without the seed.
+        spec = None if entry.facts else spec_from_dict(entry.spec.model_dump(), "spec")
+        if seed is not None and not missing and not wrong:
+            spec = spec or spec_of_facts(cast(FactBook, book))
+            templates = None if given.templates is None else str(given.templates)
+            private = isinstance(entry.seed, SeedCommitment)
+            recipe = Recipe(spec, seed, tuple(entry.styles), templates, private)
+            check_pack(spec, recipe.pack(), recipe.styles)
+            checked_world(spec, seed)
     except KbenchError as error:
-        return ReadBack(None, impossible=str(error))
-    return ReadBack(recipe)
+        recipe, impossible = None, str(error)
+    return ReadBack(recipe, tuple(missing), tuple(wrong), impossible)
 
 
 def _facts(entry: RecipeEntry, file: Path | None, missing: list[str], wrong: list[tuple[str, str]]) -> FactBook | None:

@@ -19,7 +19,7 @@ from kbench.generator.shards import Unit, check_pack, plan_units, unit_table
 from kbench.generator.spec import WorldSpec
 from kbench.generator.world import World
 from kbench.ids import file_sha256, json_digest
-from kbench.schema import ROLES, SPLITS
+from kbench.schema import ROLES, SPLITS, Role
 from kbench.store import (
     FORMAT,
     MANIFEST,
@@ -241,7 +241,7 @@ def _manifest(described: dict[str, Any], world: World, files: list[WrittenFile])
 
 
 def manifest_of(
-    described: dict[str, Any], world: str, entities: dict[str, int], files: list[WrittenFile]
+    described: dict[str, Any], world: str, entities: dict[Role, int], files: list[WrittenFile]
 ) -> dict[str, Any]:
     """The manifest of a release: its recipe as it is described, its world, its entities by role, and its files."""
     splits: dict[str, dict[str, Any]] = {}
