@@ -132,7 +132,7 @@ def _files_differ(expected: list[dict[str, Any]], found: list[Any]) -> Iterator[
     for place, path in enumerate(named):
         if path not in ours or path in named[:place]:
             yield f"files[{path or place}]", "should not be there"
-    if named != list(ours) and Counter(named) == Counter(ours):
+    if named != list(ours) and sorted(named) == sorted(ours):
         yield "files", "are in another order"
 
 
