@@ -170,7 +170,7 @@ def test_progress_goes_from_one_to_all_files(published: Path, given: Given) -> N
 def test_an_altered_byte_is_found_wherever_it_is(folder: Path, given: Given) -> None:
     draw = random.Random(7)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    for number in range(5 * len(files)):
+    for number in range(4 * len(files)):
         path = files[number % len(files)]
         held = path.read_bytes()
         flip(path, draw.randrange(len(held)), draw.randrange(8))

@@ -13,9 +13,10 @@ from kbench import __version__
 from kbench.errors import KbenchError, ReleaseError
 from kbench.generator.differences import shown
 from kbench.generator.ownfacts.book import FactBook, load_facts
+from kbench.generator.ownfacts.pack import fit_pack
 from kbench.generator.ownfacts.spec import spec_of_facts
 from kbench.generator.ownfacts.world import checked_world
-from kbench.generator.packs import load_pack
+from kbench.generator.packs import Pack, load_pack
 from kbench.generator.release import PLAN, Recipe
 from kbench.generator.seeds import VARIABLE, commitment, private_seed
 from kbench.generator.shards import check_pack
@@ -167,9 +168,10 @@ class Given:
 
 @dataclass(frozen=True)
 class ReadBack:
-    """The recipe of a release where all of it is known; else why not."""
+    """The recipe of a release and its templates, where all of it is known; else why not."""
 
     recipe: Recipe | None
+    pack: Pack
     missing: tuple[str, ...] = ()
     """What would have to be given, a sentence each."""
     wrong: tuple[tuple[str, str], ...] = ()
@@ -188,7 +190,8 @@ def read_back(entry: RecipeEntry, given: Given) -> ReadBack:
     missing: list[str] = []
     wrong: list[tuple[str, str]] = []
     seed = _seed(entry, given.seed_file, missing, wrong)
-    _check_templates(entry, given.templates, missing, wrong)
+    pack = load_pack(given.templates)
+    _check_templates(entry, pack, given.templates, missing, wrong)
     book = _facts(entry, given.facts, missing, wrong)
     recipe, impossible = None, ""
     try:
@@ -199,11 +202,12 @@ def read_back(entry: RecipeEntry, given: Given) -> ReadBack:
             templates = None if given.templates is None else str(given.templates)
             private = isinstance(entry.seed, SeedCommitment)
             recipe = Recipe(spec, seed, tuple(entry.styles), templates, private)
-            check_pack(spec, recipe.pack(), recipe.styles)
+            pack = fit_pack(pack, spec, own=templates is not None)
+            check_pack(spec, pack, recipe.styles)
             checked_world(spec, seed)
     except KbenchError as error:
         recipe, impossible = None, str(error)
-    return ReadBack(recipe, tuple(missing), tuple(wrong), impossible)
+    return ReadBack(recipe, pack, tuple(missing), tuple(wrong), impossible)
 
 
 def _facts(entry: RecipeEntry, file: Path | None, missing: list[str], wrong: list[tuple[str, str]]) -> FactBook | None:
@@ -236,8 +240,10 @@ def _seed(entry: RecipeEntry, file: Path | None, missing: list[str], wrong: list
     return seed
 
 
-def _check_templates(entry: RecipeEntry, folder: Path | None, missing: list[str], wrong: list[tuple[str, str]]) -> None:
-    theirs, ours = entry.templates, load_pack(folder)
+def _check_templates(
+    entry: RecipeEntry, ours: Pack, folder: Path | None, missing: list[str], wrong: list[tuple[str, str]]
+) -> None:
+    theirs = entry.templates
     if theirs.digest == ours.digest:
         return
     name = f"{theirs.name!r} version {theirs.version!r} (digest {theirs.digest[:16]})"

@@ -26,9 +26,10 @@ from kbench.generator.manifests import (
 )
 from kbench.generator.ownfacts.pack import fit_pack
 from kbench.generator.ownfacts.world import world_of
-from kbench.generator.packs import load_pack
+from kbench.generator.packs import Pack, load_pack
 from kbench.generator.release import PLAN, Recipe, manifest_of
 from kbench.generator.shards import Unit, plan_units
+from kbench.generator.world import World
 from kbench.ids import file_sha256
 from kbench.schema import ROLES
 from kbench.store import MANIFEST, Release
@@ -111,7 +112,7 @@ def verify_release(
     entry = RecipeEntry.model_validate(manifest["recipe"])
     back = read_back(entry, given)
     if back.recipe:
-        return _by_rows(folder, raw, manifest, back.recipe, workers, progress)
+        return _by_rows(folder, raw, manifest, back.recipe, back.pack, workers, progress)
     findings = [_edited(*each) for each in back.wrong]
     findings += [Finding("skipped", "rows", f"not derived anew: {each}") for each in back.missing]
     if back.impossible and _is_foreign(manifest):
@@ -122,13 +123,19 @@ def verify_release(
 
 
 def _by_rows(
-    folder: Path, raw: bytes, manifest: dict[str, Any], recipe: Recipe, workers: int, progress: Progress
+    folder: Path,
+    raw: bytes,
+    manifest: dict[str, Any],
+    recipe: Recipe,
+    pack: Pack,
+    workers: int,
+    progress: Progress,
 ) -> Verification:
-    pack, world = recipe.pack(), world_of(recipe.spec, recipe.seed)
+    world = world_of(recipe.spec, recipe.seed)
     units = plan_units(world, pack, recipe.styles)
     entries = _entries(manifest)
     compared = []
-    for done, each in enumerate(_compare_all(recipe, units, folder, entries, workers), 1):
+    for done, each in enumerate(_compare_all(recipe, world, pack, units, folder, entries, workers), 1):
         compared.append(each)
         progress(done, len(units))
     full = [each for each in compared if each.file.rows]
@@ -150,16 +157,21 @@ def _by_rows(
 
 
 def _compare_all(
-    recipe: Recipe, units: list[Unit], folder: Path, entries: Mapping[str, dict[str, Any]], workers: int
+    recipe: Recipe,
+    world: World,
+    pack: Pack,
+    units: list[Unit],
+    folder: Path,
+    entries: Mapping[str, dict[str, Any]],
+    workers: int,
 ) -> Iterator[Compared]:
-    jobs = [(recipe, unit, folder, entries.get(unit.path, {})) for unit in units]
+    jobs = [(unit, folder, entries.get(unit.path, {})) for unit in units]
     if workers == 1 or len(jobs) < 2:
-        world, pack = world_of(recipe.spec, recipe.seed), recipe.pack()
-        for _, unit, _, entry in jobs:
-            yield compare_unit(world, pack, unit, folder, entry)
+        for job in jobs:
+            yield compare_unit(world, pack, *job)
         return
     with worker_pool(min(workers, len(jobs))) as pool:
-        futures = [pool.submit(_compare, *job) for job in jobs]
+        futures = [pool.submit(_compare, recipe, *job) for job in jobs]
         for future in futures:
             yield future.result()
 
