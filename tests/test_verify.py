@@ -15,10 +15,11 @@ import pytest
 
 from kbench.cli import main
 from kbench.errors import KbenchError, ReleaseError, SpecError
+from kbench.generator.findings import Verification
 from kbench.generator.manifests import Given
 from kbench.generator.release import PLAN, Recipe, generate
 from kbench.generator.seeds import VARIABLE
-from kbench.generator.verify import Verification, verify_release
+from kbench.generator.verify import verify_release
 from kbench.ids import file_sha256, json_digest
 from kbench.store import FORMAT, MANIFEST, content_digest, split_digest, write_json, write_table
 from tests.samples import Sample, tiny

@@ -1,20 +1,28 @@
 """Verifying a release: every row, file and key of its manifest derived anew, one shard in memory at a time."""
 
-import hashlib
-import json
-import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from kbench import __version__
-from kbench.generator.card import card_of, release_eval, sampled
 from kbench.generator.comparing import Compared, compare_entry, compare_unit
-from kbench.generator.differences import both_shown, text_difference, value_differences
+from kbench.generator.differences import both_shown
+from kbench.generator.findings import (
+    CARD,
+    EVAL,
+    Finding,
+    Verification,
+    edited,
+    is_foreign,
+    manifest_findings,
+    other_texts,
+    owners_of,
+    strangers_in,
+    swapped,
+    text_findings,
+    wrote,
+)
 from kbench.generator.manifests import (
     FileEntry,
     Given,
@@ -27,63 +35,16 @@ from kbench.generator.manifests import (
 from kbench.generator.ownfacts.pack import fit_pack
 from kbench.generator.ownfacts.world import world_of
 from kbench.generator.packs import Pack, load_pack
-from kbench.generator.release import PLAN, Recipe, manifest_of
+from kbench.generator.release import Recipe, manifest_of
 from kbench.generator.shards import Unit, plan_units
 from kbench.generator.world import World
-from kbench.ids import file_sha256
 from kbench.schema import ROLES
 from kbench.store import MANIFEST, Release
 from kbench.workers import worker_pool
 
 Progress = Callable[[int, int], None]
 
-CARD, EVAL = "README.md", "eval.yaml"
-_FOREIGN = (".git", ".cache", ".gitattributes")
-"""What git and a download from the Hub leave at the top of a folder; none of it is read as data."""
-_NOTE = re.compile(r"\.[a-z]+-[a-z]+-\d{5}-of-\d{5}\.parquet\.json")
 _SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is wrong (`failed`), that could not be checked (`skipped`), or that is good to know (`note`)."""
-
-    status: Literal["failed", "skipped", "note"]
-    where: str
-    """A file, or what could not be checked."""
-    said: str
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What a verification found."""
-
-    digest: str
-    """The release's, as its manifest has it."""
-    world: str
-    files: int
-    rows: int
-    derived: bool
-    """Whether the rows were derived anew; otherwise only digests were compared."""
-    findings: tuple[Finding, ...]
-
-    @property
-    def verdict(self) -> Literal["ok", "in part", "failed"]:
-        """`ok`: all was checked and holds; `in part`: what could be checked holds."""
-        statuses = {finding.status for finding in self.findings}
-        return "failed" if "failed" in statuses else "in part" if "skipped" in statuses else "ok"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The verification as plain JSON values."""
-        return {
-            "release": self.digest,
-            "world": self.world,
-            "verdict": self.verdict,
-            "derived": self.derived,
-            "files": self.files,
-            "rows": self.rows,
-            "findings": [asdict(finding) for finding in self.findings],
-        }
 
 
 def verify_release(
@@ -106,19 +67,19 @@ def verify_release(
         SpecError, TemplateError: a seed, facts or templates that were given cannot be read.
     """
     raw, manifest = read_manifest(folder)
-    misread = [_edited(*each) for each in misshapen(RecipeEntry, manifest.get("recipe"), "recipe")]
+    misread = [edited(*each) for each in misshapen(RecipeEntry, manifest.get("recipe"), "recipe")]
     if misread:
         return _by_digests(folder, raw, manifest, misread, progress)
     entry = RecipeEntry.model_validate(manifest["recipe"])
     back = read_back(entry, given)
     if back.recipe:
         return _by_rows(folder, raw, manifest, back.recipe, back.pack, workers, progress)
-    findings = [_edited(*each) for each in back.wrong]
+    findings = [edited(*each) for each in back.wrong]
     findings += [Finding("skipped", "rows", f"not derived anew: {each}") for each in back.missing]
-    if back.impossible and _is_foreign(manifest):
-        findings.append(Finding("skipped", "rows", f"not derived anew: {_wrote(manifest)}: {back.impossible}"))
+    if back.impossible and is_foreign(manifest):
+        findings.append(Finding("skipped", "rows", f"not derived anew: {wrote(manifest)}: {back.impossible}"))
     elif back.impossible:
-        findings.append(_edited("recipe", back.impossible))
+        findings.append(edited("recipe", back.impossible))
     return _by_digests(folder, raw, manifest, findings, progress)
 
 
@@ -140,15 +101,15 @@ def _by_rows(
         progress(done, len(units))
     full = [each for each in compared if each.file.rows]
     off = [each.file.path for each in full if each.listed and each.said]
-    if _is_foreign(manifest) and (off or {each.file.path for each in full} != entries.keys()):
+    if is_foreign(manifest) and (off or {each.file.path for each in full} != entries.keys()):
         many = f"it gives other rows for {_some(off)}" if off else "it has other files"
-        said = f"not derived anew: {_wrote(manifest)}: {many}; verify it with kbench {manifest['recipe']['generator']}"
+        said = f"not derived anew: {wrote(manifest)}: {many}; verify it with kbench {manifest['recipe']['generator']}"
         return _by_digests(folder, raw, manifest, [Finding("skipped", "rows", said)])
     if len(off) == len(full) > _SHOWN:
         said = "does not give the rows of any file: its spec, seed, styles or templates were edited"
-        findings = [_edited("recipe", said)]
+        findings = [edited("recipe", said)]
         if world.tag != manifest.get("world"):
-            findings.append(_edited("world", both_shown(world.tag, manifest.get("world"))))
+            findings.append(edited("world", both_shown(world.tag, manifest.get("world"))))
         return _by_digests(folder, raw, manifest, findings)
     described = recipe.describe(pack, manifest["recipe"]) | {"generator": manifest["recipe"]["generator"]}
     entities = {role: world.count(role) for role in ROLES}
@@ -194,7 +155,7 @@ def _by_digests(
 ) -> Verification:
     """What a manifest says compared with itself and with the files, where the rows cannot be derived."""
     told = {finding.said for finding in findings}
-    misread = [_edited(*each) for each in misshapen(ManifestEntries, manifest, "")]
+    misread = [edited(*each) for each in misshapen(ManifestEntries, manifest, "")]
     findings = [*findings, *(finding for finding in misread if finding.said not in told)]
     entries = [
         FileEntry.model_validate(entry)
@@ -226,17 +187,17 @@ def _concluded(
     derived: bool,
 ) -> Verification:
     """The verification, once each file with rows was compared and it is known what the manifest should be."""
-    texts = _texts(expected, compared) if expected else {}
-    owners = _owners(compared, texts)
+    texts = other_texts(expected, compared) if expected else {}
+    owners = owners_of(compared, texts)
     for each in compared:
         if each.said:
-            findings.append(Finding("failed", each.file.path, _swapped(each, compared, owners) or each.said))
+            findings.append(Finding("failed", each.file.path, swapped(each, compared, owners) or each.said))
     if expected:
-        findings += _texts_differ(folder, manifest, texts, owners)
-        findings += _manifest_differs(raw, manifest, expected)
+        findings += text_findings(folder, manifest, texts, owners)
+        findings += manifest_findings(raw, manifest, expected)
     ours = {MANIFEST, CARD, EVAL, *(each.file.path for each in compared)}
     # Without the recipe the manifest's word is all there is, even where an entry of it cannot be read.
-    findings += _strangers(folder, ours if derived else ours | _entries(manifest).keys(), owners)
+    findings += strangers_in(folder, ours if derived else ours | _entries(manifest).keys(), owners)
     try:
         digest = Release(folder, manifest).digest
     except (KeyError, TypeError, AttributeError):
@@ -246,106 +207,11 @@ def _concluded(
     return Verification(digest, str(manifest.get("world")), len(ours), rows, derived, tuple(findings))
 
 
-def _texts(expected: dict[str, Any], compared: list[Compared]) -> dict[str, str | None]:
-    """What the card and eval.yaml should be; None where the card shows a row that is not known."""
-    samples = {each.file.path: each.sample for each in compared}
-    shown_rows = [(f"{file['config']}/{file['split']}", samples[file["path"]]) for file in sampled(expected)]
-    card = card_of(expected, shown_rows) if all(sample for _, sample in shown_rows) else None
-    return {CARD: card, EVAL: release_eval(expected)}
-
-
-def _owners(compared: list[Compared], texts: Mapping[str, str | None]) -> dict[str, str]:
-    """Which file should hold the bytes, or the rows, that have a digest."""
-    owners = {hashlib.sha256(text.encode()).hexdigest(): path for path, text in texts.items() if text is not None}
-    for each in compared:
-        owners |= {digest: each.file.path for digest in (each.file.sha256, each.file.content) if digest}
-    return owners
-
-
-def _swapped(each: Compared, compared: list[Compared], owners: Mapping[str, str]) -> str:
-    """Which other file should hold what this one holds, if any should."""
-    other = owners.get(each.content) or owners.get(each.sha256)
-    if other is None or other == each.file.path:
-        return ""
-    back = next((one for one in compared if one.file.path == other), None)
-    both = back is not None and each.file.path in (owners.get(back.content), owners.get(back.sha256))
-    return f"holds what {other} should hold" + (": the two are swapped" if both else "")
-
-
-def _texts_differ(
-    folder: Path, manifest: dict[str, Any], texts: Mapping[str, str | None], owners: Mapping[str, str]
-) -> Iterator[Finding]:
-    for name, text in texts.items():
-        path = folder / name
-        if not path.is_file():
-            yield Finding("failed", name, "is missing")
-        elif text is None:
-            yield Finding("skipped", name, "not compared: it shows a row of a file that was altered")
-        elif (found := path.read_bytes()) != text.encode():
-            other = owners.get(hashlib.sha256(found).hexdigest())
-            if other:
-                yield Finding("failed", name, f"holds what {other} should hold")
-            elif _is_foreign(manifest):
-                yield Finding("skipped", name, f"not compared: {_wrote(manifest)}, which writes it otherwise")
-            else:
-                yield Finding("failed", name, text_difference(text, found))
-
-
-def _manifest_differs(raw: bytes, manifest: dict[str, Any], expected: dict[str, Any]) -> Iterator[Finding]:
-    differences = list(value_differences(expected, manifest))
-    for key, said in differences:
-        alone = key == "recipe_digest" and len(differences) == 1
-        yield _edited(key, f"is not that of the recipe, so one of the two was edited: {said}" if alone else said)
-    text = json.dumps(expected, indent=2, ensure_ascii=False) + "\n"
-    if not differences and raw != text.encode():
-        yield Finding("failed", MANIFEST, f"says the same but is written otherwise: {text_difference(text, raw)}")
-
-
-def _strangers(folder: Path, ours: set[str], owners: Mapping[str, str]) -> Iterator[Finding]:
-    """What lies in the folder and is not the release's; links to folders are not followed."""
-    for top, names, files in os.walk(folder):
-        here = Path(top)
-        for name in sorted(names):
-            path = here / name
-            where = path.relative_to(folder).as_posix()
-            if path.is_symlink():
-                yield Finding("failed", where, "was added: it is a link to a folder, into which nobody looked")
-            elif where in _FOREIGN:
-                yield Finding("note", where, "is not of the release: git or a download left it there; not looked into")
-        names[:] = sorted(name for name in names if (here / name).relative_to(folder).as_posix() not in _FOREIGN)
-        for name in sorted(files):
-            where = (here / name).relative_to(folder).as_posix()
-            if where in ours:
-                continue
-            if where in _FOREIGN:
-                yield Finding("note", where, "is not of the release: git or a download left it there")
-            elif where == PLAN or _NOTE.fullmatch(where):
-                said = "is a note of `kbench generate`, which was stopped at its very end: the same command removes it"
-                yield Finding("note", where, said)
-            else:
-                path = here / name
-                other = owners.get(file_sha256(path)) if path.is_file() else None
-                yield Finding("failed", where, "was added" + (f": it holds what {other} should hold" if other else ""))
-
-
 def _entries(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The entries of a manifest's files by path, as far as they have one."""
     listed = manifest.get("files")
     found = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     return {entry["path"]: entry for entry in found if isinstance(entry.get("path"), str)}
-
-
-def _edited(key: str, said: str) -> Finding:
-    return Finding("failed", MANIFEST, f"{key}: {said}")
-
-
-def _is_foreign(manifest: dict[str, Any]) -> bool:
-    """Whether another version of kbench wrote the release."""
-    return bool(manifest["recipe"]["generator"] != __version__)
-
-
-def _wrote(manifest: dict[str, Any]) -> str:
-    return f"kbench {manifest['recipe']['generator']} wrote it, this is {__version__}"
 
 
 def _some(paths: list[str]) -> str:
