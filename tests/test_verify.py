@@ -191,6 +191,16 @@ def test_bytes_altered_where_no_row_stands_are_told_apart_from_altered_rows(fold
         assert failures(verify_release(folder, what)) == [(QA_TEST, said)]
 
 
+def test_of_an_altered_byte_the_offset_is_told(folder: Path, given: Given) -> None:
+    size = (folder / QA_TEST).stat().st_size
+    for place in range(100, size, size // 6):
+        flip(folder / QA_TEST, place)
+        (only,) = failures(verify_release(folder, given))
+        assert only[0] == QA_TEST
+        assert only[1].endswith(f" (altered: 1 byte, at offset {place:,})")
+        flip(folder / QA_TEST, place)
+
+
 def test_a_file_that_is_no_parquet_any_more_is_named(folder: Path, given: Given) -> None:
     (folder / QA_TEST).write_bytes((folder / QA_TEST).read_bytes()[:-9])
     for what in (given, Given()):

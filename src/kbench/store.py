@@ -38,11 +38,11 @@ def parquet_bytes(table: pa.Table) -> int:
     return int(sink.getvalue().size)
 
 
-def parquet_sha256(table: pa.Table) -> str:
-    """The sha256 of the file that a table becomes; another version of pyarrow may write the same rows otherwise."""
+def parquet_of(table: pa.Table) -> bytes:
+    """The file that a table becomes; another version of pyarrow may write the same rows otherwise."""
     sink = pa.BufferOutputStream()
     _write_parquet(table, sink)
-    return hashlib.sha256(sink.getvalue()).hexdigest()
+    return bytes(sink.getvalue())
 
 
 def _write_parquet(table: pa.Table, target: Any) -> None:

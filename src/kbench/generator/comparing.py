@@ -1,11 +1,13 @@
 """One file of a release beside what it should hold: derived from the recipe, or as the manifest lists it."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,9 +20,9 @@ from kbench.generator.shards import Unit, unit_table
 from kbench.generator.world import World
 from kbench.ids import file_sha256
 from kbench.schema import STYLES, schema_of
-from kbench.store import content_digest, parquet_sha256
+from kbench.store import content_digest, parquet_of
 
-_LONGEST = 100
+_LONGEST, _FEW = 100, 16
 _SAME_ROWS = "its bytes were altered (its sha256 is not the manifest's), its rows were not"
 
 
@@ -62,17 +64,20 @@ def compare_unit(world: World, pack: Pack, unit: Unit, folder: Path, entry: Mapp
     if listed:
         derived = replace(derived, bytes=size)
     found = _read(path, table.num_rows)
+    ours = b"" if listed else parquet_of(table)
+    altered = _bytes_altered(ours, path, derived.sha256)
     if isinstance(found, str):
-        return Compared(derived, found, listed, sha256, sample=sample)
+        return Compared(derived, found + altered, listed, sha256, sample=sample)
     content = derived.content if found.equals(table) else _content(found)
     said = ""
     if content != derived.content:
         said = schema_difference(table.schema, found.schema) or table_difference(table, found)
-    if not said and not listed and entry:
-        if sha256 == parquet_sha256(table):  # so it is the manifest that was edited
+        said += altered
+    elif not listed and entry:
+        if sha256 == hashlib.sha256(ours).hexdigest():  # so it is the manifest that was edited
             derived = replace(derived, bytes=size, sha256=sha256)
         else:
-            said = _SAME_ROWS
+            said = _SAME_ROWS + altered
     return Compared(derived, said, listed, sha256, content, sample)
 
 
@@ -95,15 +100,27 @@ def compare_entry(folder: Path, entry: FileEntry) -> Compared:
         roles = Counter(found.column("role").to_pylist()) if entry.config == "entities" else {}
         listing = replace(listing, bytes=size, rows=found.num_rows, content=content)
         return Compared(listing, "", True, sha256, content, sample, roles)
-    if content == entry.content and sha256 == parquet_sha256(found):  # so it is the manifest that was edited
-        return Compared(replace(listing, bytes=size, sha256=sha256), "", False, sha256, content)
     if content == entry.content:
-        said = _SAME_ROWS
+        ours = parquet_of(found)
+        if sha256 == hashlib.sha256(ours).hexdigest():  # so it is the manifest that was edited
+            return Compared(replace(listing, bytes=size, sha256=sha256), "", False, sha256, content)
+        said = _SAME_ROWS + _bytes_altered(ours, path, entry.sha256)
     elif found.num_rows != entry.rows:
         said = f"was altered: has {found.num_rows:,} rows, expected {entry.rows:,}"
     else:
         said = "was altered: its rows are not those that the manifest has the digest of"
     return Compared(listing, said, False, sha256, content)
+
+
+def _bytes_altered(published: bytes, path: Path, sha256: str) -> str:
+    """Where a file was altered, if it is in a few bytes and the published file is known: the one with that sha256."""
+    if path.stat().st_size != len(published) or hashlib.sha256(published).hexdigest() != sha256:
+        return ""
+    ours, theirs = (np.frombuffer(data, dtype=np.uint8) for data in (published, path.read_bytes()))
+    places = np.flatnonzero(ours != theirs)
+    if places.size > _FEW:
+        return ""
+    return f" (altered: {places.size} byte{'s' if places.size > 1 else ''}, at offset {places[0]:,})"
 
 
 def _content(table: pa.Table) -> str:
