@@ -59,7 +59,7 @@ def compare_unit(world: World, pack: Pack, unit: Unit, folder: Path, entry: Mapp
     path = folder / unit.path
     if not path.is_file():
         return Compared(derived, "is missing", sample=sample)
-    size, sha256 = path.stat().st_size, file_sha256(path)
+    size, sha256 = path.stat().st_size, sha256_of(path)
     listed = sha256 == derived.sha256
     if listed:
         derived = replace(derived, bytes=size)
@@ -87,7 +87,7 @@ def compare_entry(folder: Path, entry: FileEntry) -> Compared:
     path = folder / entry.path
     if not path.is_file():
         return Compared(listing, "is missing")
-    size, sha256 = path.stat().st_size, file_sha256(path)
+    size, sha256 = path.stat().st_size, sha256_of(path)
     listed = sha256 == entry.sha256
     found = _read(path, entry.rows)
     if isinstance(found, str):
@@ -112,9 +112,17 @@ def compare_entry(folder: Path, entry: FileEntry) -> Compared:
     return Compared(listing, said, False, sha256, content)
 
 
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, or the empty text where it cannot be read."""
+    try:
+        return file_sha256(path)
+    except OSError:
+        return ""
+
+
 def _bytes_altered(published: bytes, path: Path, sha256: str) -> str:
     """Where a file was altered, if it is in a few bytes and the published file is known: the one with that sha256."""
-    if path.stat().st_size != len(published) or hashlib.sha256(published).hexdigest() != sha256:
+    if not published or path.stat().st_size != len(published) or hashlib.sha256(published).hexdigest() != sha256:
         return ""
     ours, theirs = (np.frombuffer(data, dtype=np.uint8) for data in (published, path.read_bytes()))
     places = np.flatnonzero(ours != theirs)

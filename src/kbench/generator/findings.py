@@ -11,10 +11,9 @@ from typing import Any, Literal
 
 from kbench import __version__
 from kbench.generator.card import card_of, release_eval, sampled
-from kbench.generator.comparing import Compared
+from kbench.generator.comparing import Compared, sha256_of
 from kbench.generator.differences import text_difference, value_differences
 from kbench.generator.release import PLAN
-from kbench.ids import file_sha256
 from kbench.store import MANIFEST
 
 CARD, EVAL = "README.md", "eval.yaml"
@@ -116,6 +115,8 @@ def text_findings(
             yield Finding("failed", name, "is missing")
         elif text is None:
             yield Finding("skipped", name, "not compared: it shows a row of a file that was altered")
+        elif not sha256_of(path):
+            yield Finding("failed", name, "cannot be read")
         elif (found := path.read_bytes()) != text.encode():
             other = owners.get(hashlib.sha256(found).hexdigest())
             if other:
@@ -139,7 +140,8 @@ def manifest_findings(raw: bytes, manifest: dict[str, Any], expected: dict[str, 
 
 def strangers_in(folder: Path, ours: set[str], owners: Mapping[str, str]) -> Iterator[Finding]:
     """What lies in the folder and is not the release's; links to folders are not followed."""
-    for top, names, files in os.walk(folder):
+    closed: list[OSError] = []
+    for top, names, files in os.walk(folder, onerror=closed.append):
         here = Path(top)
         for name in sorted(names):
             path = here / name
@@ -160,5 +162,8 @@ def strangers_in(folder: Path, ours: set[str], owners: Mapping[str, str]) -> Ite
                 yield Finding("note", where, said)
             else:
                 path = here / name
-                other = owners.get(file_sha256(path)) if path.is_file() else None
+                other = owners.get(sha256_of(path)) if path.is_file() else None
                 yield Finding("failed", where, "was added" + (f": it holds what {other} should hold" if other else ""))
+    for error in closed:
+        where = Path(error.filename).relative_to(folder).as_posix()
+        yield Finding("failed", where, f"cannot be looked into: {error.strerror}")

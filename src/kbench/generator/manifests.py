@@ -127,9 +127,11 @@ def read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
         )
     if not source.is_file():
         raise ReleaseError(f"no release at {folder}: it has no {MANIFEST}, so there is nothing to verify it by")
-    raw = source.read_bytes()
     try:
+        raw = source.read_bytes()
         manifest = json.loads(raw.decode("utf-8"))
+    except OSError as error:
+        raise ReleaseError(f"cannot read {source}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ReleaseError(f"{source} was altered: it is not UTF-8 at byte {error.start:,}: {_REMEDY}") from None
     except json.JSONDecodeError as error:
