@@ -19,7 +19,7 @@ def table_difference(expected: pa.Table, found: pa.Table) -> str:
     lost, added = _not_among(ours, theirs), _not_among(theirs, ours)
     if lost or added:
         parts = [f"lacks {_rows(lost, ours)}"] if lost else []
-        parts += [f"has {_rows(added, theirs)} too many"] if added else []
+        parts += [f"has {_rows(added, theirs, ' too many')}"] if added else []
         return "; ".join([*parts, *_rest_differs(expected, found, lost, added)])
     if ours != theirs:
         place = next(k for k, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other)
@@ -53,12 +53,12 @@ def _not_among(ids: list[Any], others: list[Any]) -> list[int]:
     return places
 
 
-def _rows(places: list[int], ids: list[Any]) -> str:
+def _rows(places: list[int], ids: list[Any], how: str = "") -> str:
     named = ", ".join(f"{place + 1:,} ({ids[place]})" for place in places[:_SHOWN])
     if len(places) == 1:
-        return f"row {named}"
+        return f"row {named}{how}"
     more = f" and {len(places) - _SHOWN:,} more" if len(places) > _SHOWN else ""
-    return f"{len(places):,} rows: {named}{more}"
+    return f"{len(places):,} rows{how}: {named}{more}"
 
 
 def _rest_differs(expected: pa.Table, found: pa.Table, lost: list[int], added: list[int]) -> Iterator[str]:
