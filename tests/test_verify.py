@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from kbench.cli import main
-from kbench.errors import KbenchError, ReleaseError, SpecError
+from kbench.errors import KbenchError, ReleaseError, SpecError, TemplateError
+from kbench.generator import verify
 from kbench.generator.findings import Verification
 from kbench.generator.manifests import Given
 from kbench.generator.release import PLAN, Recipe, generate
@@ -408,6 +409,26 @@ def test_an_edited_seed_is_named_though_the_manifest_was_fixed_up(folder: Path, 
     said = "recipe: does not give the rows of any file: its spec, seed, styles or templates were edited"
     assert (MANIFEST, said) in told
     assert any(said.startswith("world: expected ") for where, said in told if where == MANIFEST)
+
+
+def test_an_edited_seed_beside_an_altered_file_is_told_as_both(folder: Path, given: Given) -> None:
+    edit_manifest(folder, _set("recipe|seed", "8"))
+    (folder / QA_TEST).unlink()
+    told = failures(verify_release(folder, given))
+    assert (QA_TEST, "is missing") in told
+    assert len([where for where, _ in told if where.endswith(".parquet")]) == 1
+
+
+def test_a_recipe_that_breaks_while_its_rows_are_derived_is_named(
+    published: Path, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise TemplateError("qa/badge.j2 line 4 (x01): 'colour' is undefined")
+
+    monkeypatch.setattr(verify, "compare_unit", broken)
+    assert failures(verify_release(published, given)) == [
+        (MANIFEST, "recipe: qa/badge.j2 line 4 (x01): 'colour' is undefined")
+    ]
 
 
 def test_a_manifest_written_otherwise_is_named_by_line(folder: Path, given: Given) -> None:

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kbench.errors import SpecError, TemplateError
 from kbench.generator.comparing import Compared, compare_entry, compare_unit
 from kbench.generator.differences import both_shown
 from kbench.generator.findings import (
@@ -73,7 +75,10 @@ def verify_release(
     entry = RecipeEntry.model_validate(manifest["recipe"])
     back = read_back(entry, given)
     if back.recipe:
-        return _by_rows(folder, raw, manifest, back.recipe, back.pack, workers, progress)
+        try:
+            return _by_rows(folder, raw, manifest, back.recipe, back.pack, workers, progress)
+        except (SpecError, TemplateError) as error:  # no kbench would have written such a release
+            back = replace(back, impossible=str(error))
     findings = [edited(*each) for each in back.wrong]
     findings += [Finding("skipped", "rows", f"not derived anew: {each}") for each in back.missing]
     if back.impossible and is_foreign(manifest):
@@ -105,7 +110,7 @@ def _by_rows(
         many = f"it gives other rows for {_some(off)}" if off else "it has other files"
         said = f"not derived anew: {wrote(manifest)}: {many}; verify it with kbench {manifest['recipe']['generator']}"
         return _by_digests(folder, raw, manifest, [Finding("skipped", "rows", said)])
-    if len(off) == len(full) > _SHOWN:
+    if len(off) > _SHOWN and all(each.said for each in full):
         said = "does not give the rows of any file: its spec, seed, styles or templates were edited"
         findings = [edited("recipe", said)]
         if world.tag != manifest.get("world"):
