@@ -41,6 +41,13 @@ def parquet_bytes(table: pa.Table) -> int:
     return int(sink.getvalue().size)
 
 
+def parquet_of(table: pa.Table) -> bytes:
+    """The file that a table becomes; another version of pyarrow may write the same rows otherwise."""
+    sink = pa.BufferOutputStream()
+    _write_parquet(table, sink)
+    return bytes(sink.getvalue())
+
+
 def _write_parquet(table: pa.Table, target: Any) -> None:
     names = table.schema.names
     integers = [f.name for f in table.schema if pa.types.is_integer(f.type)]

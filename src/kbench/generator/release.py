@@ -19,7 +19,7 @@ from kbench.generator.shards import Unit, check_pack, plan_units, unit_table
 from kbench.generator.spec import WorldSpec
 from kbench.generator.world import World
 from kbench.ids import file_sha256, json_digest
-from kbench.schema import ROLES, SPLITS
+from kbench.schema import ROLES, SPLITS, Role
 from kbench.store import (
     FORMAT,
     MANIFEST,
@@ -237,14 +237,20 @@ def _notes(out: Path, units: list[Unit]) -> Iterator[tuple[str, WrittenFile]]:
 
 
 def _manifest(described: dict[str, Any], world: World, files: list[WrittenFile]) -> dict[str, Any]:
+    return manifest_of(described, world.tag, {role: world.count(role) for role in ROLES}, files)
+
+
+def manifest_of(
+    described: dict[str, Any], world: str, entities: dict[Role, int], files: list[WrittenFile]
+) -> dict[str, Any]:
+    """The manifest of a release: its recipe as it is described, its world, its entities by role, and its files."""
     splits: dict[str, dict[str, Any]] = {}
     for key in dict.fromkeys(f"{f.config}/{f.split}" for f in files):
         mine = [f for f in files if f"{f.config}/{f.split}" == key]
         splits[key] = {"rows": sum(f.rows for f in mine), "content": split_digest(f.content for f in mine)}
-    entities = {role: world.count(role) for role in ROLES}
     return {
         "format": FORMAT,
-        "world": world.tag,
+        "world": world,
         "recipe": described,
         "recipe_digest": json_digest(described),
         "entities": entities,
