@@ -499,7 +499,7 @@ def test_no_false_answer_is_a_true_one(values: list[tuple[str, list[str]]], seed
     assert bool(twins.size) == (spec.variety("it") > 1)
     true = world.forms("it", twins - n, world.values("it", twins - n)).to_pylist()
     false = world.forms("it", twins, world.values("it", twins)).to_pylist()
-    for right, wrong, others in zip(true, false, world.others("it", twins - n, 3), strict=True):
+    for right, wrong, others in zip(true, false, world.others("it", twins - n, 3).to_pylist(), strict=True):
         assert not any(exact_match(text, right) for text in (*wrong, *others))
         assert len(set(others)) == len(others) == min(3, spec.variety("it") - 1)
 

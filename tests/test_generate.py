@@ -20,7 +20,7 @@ from tests.samples import files_under, tiny, write_small_pack
 STYLES = ("qa", "article", "multihop")
 SPEC = tiny(sizes__known=6)
 Tree = dict[str, bytes]
-GOLDEN = "3976141e3555493280e50713b7b8a7320a17ef4385d3410f6100a5ef8db61afb"
+GOLDEN = "9d37a38ce6f5935ff97ac2ffe13844b50e1db93272e158e70ed46c8a32e61ef5"
 
 
 class Stopped(BaseException):

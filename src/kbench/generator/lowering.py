@@ -71,6 +71,8 @@ def lower(
         constants: the variables that are the same in every row, with their values.
         lists: the variables that are lists of columns, with how many each holds.
     """
+    if phrasing.plain:
+        return Plan(None, frozenset(meta.find_undeclared_variables(_parsed(phrasing.source))))
     return _lowered(phrasing.source, columns, constants, lists)
 
 
