@@ -13,6 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kbench.lean import spare_pandas
+
+spare_pandas()
+
 Ints = NDArray[np.int64]
 Texts: TypeAlias = pa.StringArray
 Lists: TypeAlias = pa.ListArray
