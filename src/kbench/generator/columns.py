@@ -165,16 +165,18 @@ class Press:
     def __init__(self) -> None:
         self._literals: dict[str, int] = {}
         self._columns: list[Texts] = []
+        self._handles: dict[int, int] = {}
         self._size = 0
         self._bases, self._moves, self._firsts = array("q"), array("q"), array("q", [0])
         self._pool: tuple[tuple[int, int], Texts] | None = None
 
     def column(self, entries: Texts) -> int:
-        """Lay in a column; its handle is for `plan`."""
-        base = self._size
-        self._columns.append(entries)
-        self._size += len(entries)
-        return base
+        """Lay in a column, unless it is there already; its handle is for `plan`."""
+        if id(entries) not in self._handles:
+            self._handles[id(entries)] = self._size
+            self._columns.append(entries)
+            self._size += len(entries)
+        return self._handles[id(entries)]
 
     def plan(self, pieces: Sequence[str | int], shift: int = 0) -> int:
         """Set a plan of texts that stand, and of columns by their handles; row i of `print` prints entry i - shift."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kbench.generator.asking import constants_of
-from kbench.generator.columns import Ints, Press, Texts, looked_up, take, texts
+from kbench.generator.columns import Ints, Press, Texts, concat, looked_up, take, texts
 from kbench.generator.mentions import later_mentions
 from kbench.generator.packs import Phrasing
 from kbench.generator.phrasing import first_phrasing
@@ -96,7 +96,10 @@ class Sentences:
         """The values of a relation in each form; empty texts for entities that have none."""
         if fact not in self._values:
             world, name, has = self._scene.world, self.relations[fact], self.has[fact]
-            forms = written_forms(world, name, world.values(name, self._index[has > 0]))
-            at = np.cumsum(has) * has
-            self._values[fact] = [take(texts(["", *form.to_pylist()]), at) for form in forms]
+            if has.all():
+                self._values[fact] = written_forms(world, name, world.values(name, self._index))
+            else:
+                forms = written_forms(world, name, world.values(name, self._index[has > 0]))
+                at = np.cumsum(has) * has
+                self._values[fact] = [take(concat([texts([""]), form]), at) for form in forms]
         return self._values[fact]
