@@ -1,11 +1,13 @@
 """Worker processes that stop when their parent is stopped, and whose death is told in one line."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from threading import Thread
 from typing import Any
 
 from kbench.errors import KbenchError
@@ -17,7 +19,8 @@ def worker_pool(
 ) -> Iterator[ProcessPoolExecutor]:
     """A pool of freshly spawned processes, each of which first calls `start(*arguments)`.
 
-    Whatever leaves the block by an exception ends the workers at once. Raises KbenchError where a worker dies.
+    Whatever leaves the block by an exception ends the workers at once, and so does the death of the process that made
+    the pool, however it dies. Raises KbenchError where a worker dies.
     """
     with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (start, arguments)) as pool:
         try:
@@ -36,5 +39,14 @@ def worker_pool(
 def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     # Ctrl-C reaches the workers too; an executor's worker would take it for the outcome of a task and go on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     if start:
         start(*arguments)
+
+
+def _end_with_parent() -> None:
+    # A worker waits for tasks on a pipe that it holds the other end of too, so it would outlive a killed parent.
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)

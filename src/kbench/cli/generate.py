@@ -96,18 +96,16 @@ def generate(
         world = checked_world(world_spec, seed)
         show_plan(world, loaded, recipe.styles, target, workers)
         return
-    rows = 0
     with progress_bar("writing", "files") as advance:
 
-        def step(done: int, total: int, written: int) -> None:
-            nonlocal rows
-            rows += written
+        def step(done: int, total: int, rows: int) -> None:
             advance(done, total)
 
         found, written = releases.generate(recipe, target, workers=workers, resume=resume.value, progress=step)
     if not written:
         typer.echo(f"{target} is this release already (world {found.world}): nothing to do")
         return
+    rows = sum(split["rows"] for split in found.manifest["splits"].values())
     typer.echo(f"world {found.world}, {rows:,} rows in {target}")
     counts = found.manifest["entities"]
     typer.echo("entities: " + ", ".join(f"{n:,} {role}" for role, n in counts.items() if n))
