@@ -20,7 +20,7 @@ _REMEDIES = {
 
 @contextmanager
 def whole_or_not_at_all(path: Path, part: Path) -> Iterator[None]:
-    """Make the folder of `path` for the block, which writes the file as `part`, the hidden name it has until it is whole.
+    """Make the folder of `path` for the block, which writes the file as `part`: its hidden name until it is whole.
 
     Whatever goes wrong, no part is left to fill the disk. Raises OutputError where the system refuses.
     """
