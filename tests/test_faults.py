@@ -21,7 +21,7 @@ import kbench.errors
 from kbench.errors import KbenchError, MissingExtra, OutputError, TemplateError
 from kbench.generator.lock import LOCK, folder_lock
 from kbench.generator.ownfacts.world import checked_world
-from kbench.generator.packs import Pack, Phrasing, load_pack
+from kbench.generator.packs import Pack, Phrasing
 from kbench.generator.release import Recipe, generate
 from kbench.generator.shards import plan_units, styles_for, unit_table
 from kbench.generator.unfinished import PLAN, templates_digest
@@ -135,7 +135,7 @@ def test_killed_at_random_moments_it_ends_as_an_undisturbed_one(
 
 def die_at_every_step(pack: str, folder: str) -> None:
     """Kill a process before each step that it takes in its folder, let another finish, and compare; print the kills."""
-    recipe = Recipe(tiny(), "7", ("qa", "article"), pack)
+    recipe = Recipe(tiny(sizes__background=0), "7", ("statement",), pack)
     whole, out = Path(folder) / "whole", Path(folder) / "out"
     in_a_fork(lambda: generate(recipe, whole))
     wanted, kills, unfinished = files_under(whole), 0, 0
@@ -190,7 +190,7 @@ def test_killed_between_any_two_steps_it_ends_as_an_undisturbed_one(tmp_path: Pa
 
 @needs_proc
 def test_the_workers_of_a_killed_process_end_too(tmp_path: Path) -> None:
-    process = start(tmp_path / "out", "--workers", "2", "--entities", "6000")
+    process = start(tmp_path / "out", "--workers", "2", "--entities", "2000")
     while len(workers := children_of(process.pid)) < 2:
         os.sched_yield()
     process.kill()
@@ -390,7 +390,7 @@ def stop_after(files: int, recipe: Recipe, out: Path) -> None:
 @pytest.fixture
 def recipe(tmp_path: Path, small_pack: str) -> Recipe:
     """A recipe whose pack a test may change."""
-    return Recipe(tiny(), "7", ("qa", "article", "multihop"), shutil.copytree(small_pack, tmp_path / "pack"))
+    return Recipe(tiny(), "7", ("qa", "article", "multihop"), str(shutil.copytree(small_pack, tmp_path / "pack")))
 
 
 def change(recipe: Recipe, file: str, old: str, new: str) -> None:
@@ -405,9 +405,9 @@ BREAKS = [
     (
         "multihop/employer.industry.j2",
         "{{ name }} has",
-        "{% if name[-1] in 'aeio' %}{{ nme }}{% endif %}{{ name }} has",
+        "{% if 'a' in name %}{{ nme }}{% endif %}{{ name }} has",
     ),
-    ("qa/badge.j2", "{{ name }} has", "{{ 1 // (name | length - 6) }} {{ name }} has"),
+    ("qa/badge.j2", "{{ name }} has", "{{ 1 // (name | length - 9) }} {{ name }} has"),
     ("statement/height.j2", "The height", "{{ value[6] and '' }}The height"),
     ("article/person.j2", "join(' ')", "join(sentences[9])"),
 ]
@@ -477,15 +477,14 @@ def test_no_row_depends_on_a_folder_that_its_digest_leaves_out() -> None:
     asked: dict[str, set[str]] = {}
     for unit in plan_units(world, plain, styles_for(["all"], spec)):
         object.__setattr__(pack, "asked", asked.setdefault(unit.config, set()))
-        unit_table(world, pack, unit)
+        first = tuple(replace(section, blocks=section.blocks[:1]) for section in unit.sections)
+        unit_table(world, pack, replace(unit, sections=first))
     assert set(asked) == {*STYLES, "facts", "entities"}
-    folders = {style for style, _ in pack.phrasings}
     for config, used in asked.items():
-        for folder in sorted(folders):
-            changed = {key: group[:0] if key[0] == folder else group for key, group in pack.phrasings.items()}
-            other = replace(plain, phrasings=changed)
-            if templates_digest(other, config) == templates_digest(plain, config):
-                assert folder not in used, f"{config} is made of {folder} too"
+        for folder in sorted(used):
+            without = {key: group for key, group in plain.phrasings.items() if key[0] != folder}
+            digest = templates_digest(replace(plain, phrasings=without), config)
+            assert digest != templates_digest(plain, config), f"{config} is made of {folder} too"
     assert asked["article"] >= {"article", "statement"}
 
 
@@ -498,10 +497,11 @@ def test_an_unfinished_release_of_another_pack_is_refused(tmp_path: Path, recipe
 
 
 def test_a_pack_that_changes_under_the_workers_is_told(tmp_path: Path, recipe: Recipe) -> None:
-    load_pack(recipe.templates)
-    change(recipe, "qa/badge.j2", "Name the badge", "Tell the badge")  # this process has read it already
+    def edit(done: int, total: int, rows: int) -> None:
+        change(recipe, "qa/badge.j2", "Name the badge", "Tell the badge")  # no worker has read it yet
+
     with pytest.raises(TemplateError, match="the pack 'small' was changed while it was used"):
-        generate(recipe, tmp_path / "out", workers=2)
+        generate(recipe, tmp_path / "out", workers=2, progress=edit)
 
 
 # ---- what a folder says of itself
@@ -522,19 +522,16 @@ def test_a_garbled_note_counts_as_none(tmp_path: Path, recipe: Recipe, garbage: 
 
 
 @pytest.mark.parametrize("garbage", GARBLED[:5], ids=repr)
-def test_a_garbled_plan_counts_as_none_where_nothing_else_is_there(
+def test_a_garbled_plan_is_told_and_counts_as_none_where_nothing_else_is_there(
     tmp_path: Path, recipe: Recipe, garbage: bytes
 ) -> None:
     stop_after(4, recipe, tmp_path / "out")
     (tmp_path / "out" / PLAN).write_bytes(garbage)
-    if garbage != b"[]":
-        before = files_under(tmp_path / "out")
-        with pytest.raises(OutputError) as error:
-            generate(recipe, tmp_path / "out")
-        assert str(error.value) == (
-            f"{tmp_path / 'out' / PLAN} cannot be read: delete the folder, or give another --out"
-        )
-        assert files_under(tmp_path / "out") == before
+    before = files_under(tmp_path / "out")
+    with pytest.raises(OutputError) as error:
+        generate(recipe, tmp_path / "out")
+    assert str(error.value) == f"{tmp_path / 'out' / PLAN} cannot be read: delete the folder, or give another --out"
+    assert files_under(tmp_path / "out") == before
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / PLAN).write_bytes(garbage)
     generate(recipe, tmp_path / "new")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import as_completed
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,11 @@ class Recipe:
 
     def pack(self) -> Pack:
         """The template pack, as the spec needs it."""
-        return fit_pack(load_pack(self.templates), self.spec, own=self.templates is not None)
+        return self.fitted(load_pack(self.templates))
+
+    def fitted(self, pack: Pack) -> Pack:
+        """A pack that was loaded, as the spec needs it."""
+        return fit_pack(pack, self.spec, own=self.templates is not None)
 
     def describe(self, pack: Pack, before: dict[str, Any] | None = None) -> dict[str, Any]:
         """The recipe as the manifest keeps it; `before` is what an unfinished or finished release says of its own."""
@@ -186,10 +191,17 @@ def _drafts(
 
 
 def _work(recipe: Recipe, digest: str, unit: Unit, out: Path) -> Draft:
-    pack = recipe.pack()
+    pack = recipe.fitted(_same_pack(recipe.templates, digest))
+    return write_draft(out, unit, unit_table(world_of(recipe.spec, recipe.seed), pack, unit))
+
+
+@cache
+def _same_pack(templates: str | None, digest: str) -> Pack:
+    """The pack that the process with the lock has loaded, loaded once in each worker."""
+    pack = load_pack(templates)
     if pack.digest != digest:
         raise TemplateError(f"the pack {pack.name!r} was changed while it was used: run the same command again")
-    return write_draft(out, unit, unit_table(world_of(recipe.spec, recipe.seed), pack, unit))
+    return pack
 
 
 def _finished(out: Path, described: dict[str, Any], resume: Resume) -> Release:

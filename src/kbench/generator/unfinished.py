@@ -59,9 +59,10 @@ def described_in(out: Path) -> dict[str, Any] | None:
         if source.is_file():
             try:
                 found = json.loads(source.read_text(encoding="utf-8"))
-                return dict(found[key] if key else found)
+                said = found[key] if key else found
             except (ValueError, KeyError, TypeError):
                 return None
+            return said if isinstance(said, dict) else None
     return None
 
 
