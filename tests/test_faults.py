@@ -21,7 +21,7 @@ import kbench.errors
 from kbench.errors import KbenchError, MissingExtra, OutputError, TemplateError
 from kbench.generator.lock import LOCK, folder_lock
 from kbench.generator.ownfacts.world import checked_world
-from kbench.generator.packs import Pack, Phrasing
+from kbench.generator.packs import Pack, Phrasing, load_pack
 from kbench.generator.release import Recipe, generate
 from kbench.generator.shards import plan_units, styles_for, unit_table
 from kbench.generator.unfinished import PLAN, templates_digest
@@ -107,6 +107,7 @@ def seconds(tmp_path_factory: pytest.TempPathFactory) -> float:
 # ---- kill -9
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_killed_at_random_moments_it_ends_as_an_undisturbed_one(
     tmp_path: Path, undisturbed: Tree, seconds: float, workers: str
@@ -135,7 +136,10 @@ def test_killed_at_random_moments_it_ends_as_an_undisturbed_one(
 
 def die_at_every_step(pack: str, folder: str) -> None:
     """Kill a process before each step that it takes in its folder, let another finish, and compare; print the kills."""
-    recipe = Recipe(tiny(sizes__background=0), "7", ("statement",), pack)
+    import pandas  # type: ignore[import-untyped]  # noqa: F401  (pyarrow would import it anew in each fork, which takes longer than a release)
+    import pyarrow.compute  # noqa: F401
+
+    recipe = Recipe(tiny(sizes__background=0, sizes__entities=4), "7", ("statement",), pack)
     whole, out = Path(folder) / "whole", Path(folder) / "out"
     in_a_fork(lambda: generate(recipe, whole))
     wanted, kills, unfinished = files_under(whole), 0, 0
@@ -172,6 +176,7 @@ def in_a_fork(work: Callable[[], object], die_at: int | None = None, below: Path
     os._exit(0)
 
 
+@pytest.mark.faults
 def test_killed_between_any_two_steps_it_ends_as_an_undisturbed_one(tmp_path: Path, small_pack: str) -> None:
     script = "import sys; from tests.test_faults import die_at_every_step; die_at_every_step(*sys.argv[1:])"
     search = os.pathsep.join([str(Path(__file__).parent.parent), *(path for path in sys.path if path)])
@@ -184,10 +189,11 @@ def test_killed_between_any_two_steps_it_ends_as_an_undisturbed_one(tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     kills, unfinished = map(int, done.stdout.split())
-    assert kills > 60
-    assert kills - unfinished > 10, "no kill came between the manifest and the end"
+    assert unfinished > 30
+    assert kills - unfinished > 6, "no kill came between the manifest and the end"
 
 
+@pytest.mark.faults
 @needs_proc
 def test_the_workers_of_a_killed_process_end_too(tmp_path: Path) -> None:
     process = start(tmp_path / "out", "--workers", "2", "--entities", "2000")
@@ -201,13 +207,14 @@ def test_the_workers_of_a_killed_process_end_too(tmp_path: Path) -> None:
         assert time.monotonic() < end, "workers outlive their parent by a minute"
 
 
+@pytest.mark.faults
 @needs_proc
 def test_a_worker_that_is_killed_is_told_in_one_line_and_the_same_command_goes_on(
     tmp_path: Path, undisturbed: Tree
 ) -> None:
     out = tmp_path / "out"
     process = start(out, "--workers", "2")
-    while not (workers := children_of(process.pid)):
+    while len(workers := children_of(process.pid)) < 2:
         os.sched_yield()
     os.kill(workers[0], signal.SIGKILL)
     _, err = process.communicate()
@@ -223,6 +230,7 @@ def test_a_worker_that_is_killed_is_told_in_one_line_and_the_same_command_goes_o
 # ---- two processes
 
 
+@pytest.mark.faults
 def test_a_second_process_is_refused_in_one_line_and_the_first_goes_on(tmp_path: Path, undisturbed: Tree) -> None:
     out = tmp_path / "out"
     process = start(out)
@@ -237,6 +245,7 @@ def test_a_second_process_is_refused_in_one_line_and_the_first_goes_on(tmp_path:
     assert files_under(out) == undisturbed
 
 
+@pytest.mark.faults
 def test_of_processes_that_start_together_one_writes(tmp_path: Path, undisturbed: Tree) -> None:
     out = tmp_path / "out"
     together = [subprocess.Popen(command(out), stderr=subprocess.PIPE, text=True) for _ in range(3)]
@@ -284,6 +293,7 @@ def may_mount() -> None:
         pytest.skip(f"no user namespaces here: {tried.stderr.strip()}")
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.usefixtures("may_mount")
 def test_a_full_disk_is_told_in_one_line_and_the_same_command_goes_on(
@@ -315,6 +325,7 @@ def test_a_full_disk_is_told_in_one_line_and_the_same_command_goes_on(
     assert files_under(copy) == undisturbed
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_limit_on_files_is_told_in_one_line_and_the_same_command_goes_on(
     tmp_path: Path, undisturbed: Tree, workers: str
@@ -470,15 +481,15 @@ class WatchedPack(Pack):
 
 
 def test_no_row_depends_on_a_folder_that_its_digest_leaves_out() -> None:
-    spec = SPECS["default"]()
-    plain = Recipe(spec, "7", styles_for(["all"], spec)).pack()
-    pack = WatchedPack(plain.name, plain.version, plain.digest, plain.phrasings)
-    world = checked_world(spec, "7")
     asked: dict[str, set[str]] = {}
-    for unit in plan_units(world, plain, styles_for(["all"], spec)):
-        object.__setattr__(pack, "asked", asked.setdefault(unit.config, set()))
-        first = tuple(replace(section, blocks=section.blocks[:1]) for section in unit.sections)
-        unit_table(world, pack, replace(unit, sections=first))
+    plain = load_pack(None)
+    pack = WatchedPack(plain.name, plain.version, plain.digest, plain.phrasings)
+    for spec, styles in ((tiny(), styles_for(["all"], tiny())), (SPECS["default"](), ("reverse", "tone"))):
+        world = checked_world(spec, "7")
+        for unit in plan_units(world, plain, styles):
+            object.__setattr__(pack, "asked", asked.setdefault(unit.config, set()))
+            first = tuple(replace(section, blocks=section.blocks[:1]) for section in unit.sections)
+            unit_table(world, pack, replace(unit, sections=first))
     assert set(asked) == {*STYLES, "facts", "entities"}
     for config, used in asked.items():
         for folder in sorted(used):

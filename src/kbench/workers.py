@@ -26,14 +26,24 @@ def worker_pool(
         try:
             yield pool
         except BaseException as error:
+            died = isinstance(error, BrokenProcessPool) or (isinstance(error, ValueError) and _is_broken(pool))
             for child in active_children():
                 child.terminate()
-            if isinstance(error, BrokenProcessPool):
+            if died:
                 raise KbenchError(
                     "a worker process died, perhaps for want of memory; what was finished is kept: "
                     "run the same command again, with fewer --workers"
                 ) from None
             raise
+
+
+def _is_broken(pool: ProcessPoolExecutor) -> bool:
+    # Where a worker dies while others are being started, that starting fails first, with a ValueError of closed pipes.
+    try:
+        pool.submit(int)
+    except BrokenProcessPool:
+        return True
+    return False
 
 
 def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
