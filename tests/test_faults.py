@@ -1,5 +1,6 @@
 """Faults: kills at any moment, two processes at once, a full disk, a broken template; and that resume mends them."""
 
+import json
 import os
 import pickle
 import random
@@ -223,7 +224,9 @@ def test_a_worker_that_is_killed_is_told_in_one_line_and_the_same_command_goes_o
     assert err.count("\n") == 1
     assert not (out / MANIFEST).exists()
     assert not [name for name in hidden(out) if name.endswith(".part") or name == LOCK]
-    assert run(out).returncode == 0
+    again = run(out)
+    rows = sum(split["rows"] for split in json.loads(undisturbed[MANIFEST])["splits"].values())
+    assert f", {rows:,} rows in {out}\n" in again.stdout, "the rows that were kept count too"
     assert files_under(out) == undisturbed
 
 
@@ -434,6 +437,7 @@ def test_a_broken_template_is_named_and_after_the_mend_the_same_command_goes_on(
     with pytest.raises(TemplateError) as error:
         generate(recipe, out, workers=workers)
     assert str(error.value).startswith(f"{file} line ")
+    assert ": mend it and run the same command again (" in str(error.value)
     assert str(error.value).endswith(" files are done and kept)")
     assert not (out / MANIFEST).exists()
     assert not [name for name in hidden(out) if name.endswith(".part") or name == LOCK]
@@ -511,7 +515,7 @@ def test_a_pack_that_changes_under_the_workers_is_told(tmp_path: Path, recipe: R
     def edit(done: int, total: int, rows: int) -> None:
         change(recipe, "qa/badge.j2", "Name the badge", "Tell the badge")  # no worker has read it yet
 
-    with pytest.raises(TemplateError, match="the pack 'small' was changed while it was used"):
+    with pytest.raises(KbenchError, match="the pack 'small' was changed while it was used"):
         generate(recipe, tmp_path / "out", workers=2, progress=edit)
 
 

@@ -174,7 +174,8 @@ def _write(recipe: Recipe, world: World, pack: Pack, out: Path, workers: int, pr
         with suppress(OSError):
             remove_parts(out)
         if isinstance(error, KbenchError):
-            error.args = (f"{error} ({len(files)} of {len(units)} files are done and kept)",)
+            remedy = ": mend it and run the same command again" if isinstance(error, TemplateError) else ""
+            error.args = (f"{error}{remedy} ({len(files)} of {len(units)} files are done and kept)",)
         raise
 
 
@@ -200,7 +201,7 @@ def _same_pack(templates: str | None, digest: str) -> Pack:
     """The pack that the process with the lock has loaded, loaded once in each worker."""
     pack = load_pack(templates)
     if pack.digest != digest:
-        raise TemplateError(f"the pack {pack.name!r} was changed while it was used: run the same command again")
+        raise KbenchError(f"the pack {pack.name!r} was changed while it was used: run the same command again")
     return pack
 
 
