@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kbench.cli.app import app
-from kbench.generator.release import Recipe, generate
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import generate
 from kbench.generator.shards import styles_for
 from kbench.generator.spec import WorldSpec, load_spec, spec_from_dict
 from kbench.schema import DOCUMENT_STYLES, REASONING, STYLES

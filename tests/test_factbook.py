@@ -23,7 +23,8 @@ from kbench.generator.ownfacts.file import FactFile, FactRow
 from kbench.generator.ownfacts.pack import warnings_of
 from kbench.generator.ownfacts.spec import spec_of_facts
 from kbench.generator.ownfacts.world import FactWorld
-from kbench.generator.release import Recipe, generate
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import generate
 from kbench.generator.shards import styles_for
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES
 from kbench.store import Release, open_release

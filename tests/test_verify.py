@@ -18,8 +18,10 @@ from kbench.errors import KbenchError, ReleaseError, SpecError, TemplateError
 from kbench.generator import verify
 from kbench.generator.findings import Verification
 from kbench.generator.manifests import Given
-from kbench.generator.release import PLAN, Recipe, generate
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import generate
 from kbench.generator.seeds import VARIABLE
+from kbench.generator.unfinished import PLAN
 from kbench.generator.verify import verify_release
 from kbench.ids import file_sha256, json_digest
 from kbench.store import FORMAT, MANIFEST, content_digest, split_digest, write_json, write_table

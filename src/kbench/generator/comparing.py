@@ -15,8 +15,8 @@ from kbench.generator.card import sample_of
 from kbench.generator.differences import schema_difference, table_difference
 from kbench.generator.manifests import FileEntry
 from kbench.generator.packs import Pack
-from kbench.generator.release import WrittenFile
 from kbench.generator.shards import Unit, unit_table
+from kbench.generator.unfinished import WrittenFile
 from kbench.generator.world import World
 from kbench.ids import file_sha256
 from kbench.schema import STYLES, schema_of

@@ -13,7 +13,7 @@ from kbench import __version__
 from kbench.generator.card import card_of, release_eval, sampled
 from kbench.generator.comparing import Compared, sha256_of
 from kbench.generator.differences import text_difference, value_differences
-from kbench.generator.release import PLAN
+from kbench.generator.unfinished import PLAN
 from kbench.store import MANIFEST
 
 CARD, EVAL = "README.md", "eval.yaml"

@@ -17,10 +17,11 @@ from kbench.generator.ownfacts.pack import fit_pack
 from kbench.generator.ownfacts.spec import spec_of_facts
 from kbench.generator.ownfacts.world import checked_world
 from kbench.generator.packs import Pack, load_pack
-from kbench.generator.release import PLAN, Recipe
+from kbench.generator.recipe import Recipe
 from kbench.generator.seeds import VARIABLE, commitment, private_seed
 from kbench.generator.shards import check_pack
 from kbench.generator.spec import spec_from_dict
+from kbench.generator.unfinished import PLAN
 from kbench.schema import Role, Style
 from kbench.store import FORMAT, MANIFEST
 

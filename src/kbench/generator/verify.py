@@ -37,7 +37,8 @@ from kbench.generator.manifests import (
 from kbench.generator.ownfacts.pack import fit_pack
 from kbench.generator.ownfacts.world import world_of
 from kbench.generator.packs import Pack, load_pack
-from kbench.generator.release import Recipe, manifest_of
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import manifest_of
 from kbench.generator.shards import Unit, plan_units
 from kbench.generator.world import World
 from kbench.schema import ROLES
