@@ -17,8 +17,8 @@ from jinja2.nodes import EvalContext
 
 from kbench.generator.packs import Phrasing, environment
 
-_PLAIN = re.compile(r"(?:[^{\r]|\{(?![{%#])|\{\{ \w+ \}\})*")
-_NAME = re.compile(r"\{\{ (\w+) \}\}")
+_PLAIN = re.compile(r'(?:[^{\r]|\{(?![{%#])|\{\{ \w+(?: \| join\("(?:[^"\\]|\\n)*"\))? \}\})*')
+_PRINTED = re.compile(r'(\{\{ \w+(?: \| join\(".*?"\))? \}\})')
 _CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
 _LOOP = ("index", "index0", "revindex", "revindex0", "first", "last", "length")
 
@@ -86,17 +86,33 @@ def _lowered(
     known: dict[str, Any] = {name: _Text((Slot(name),)) for name in columns}
     known |= dict(constants)
     known |= {name: [_Text((Slot(name, i),)) for i in range(n)] for name, n in lists}
-    if _PLAIN.fullmatch(source) and "\0" not in source:
-        parts = _NAME.split(source)
-        names = parts[1::2]
-        if all(isinstance(known.get(name), _Text | str) for name in names) and not _CONSTANTS & set(names):
-            pieces = [known[part] if place % 2 else part for place, part in enumerate(parts)]
-            return _plan([piece for part in pieces for piece in (part.pieces if isinstance(part, _Text) else (part,))])
+    plain = _plain(source, known)
+    if plain is not None:
+        return _plan(plain)
     tree = _parsed(source)
     try:
         return _plan(list(_Run(known).body(tree.body)))
     except Exception:  # whatever it does, rendered row by row it does what Jinja does, errors included
         return Plan(None, frozenset(meta.find_undeclared_variables(tree)))
+
+
+def _plain(source: str, known: Mapping[str, Any]) -> list[Piece] | None:
+    """The pieces of a template that only prints variables and joins lists, which needs no parser; None for others."""
+    if "\0" in source or not _PLAIN.fullmatch(source):
+        return None
+    pieces: list[Piece] = []
+    for place, part in enumerate(_PRINTED.split(source)):
+        if place % 2 == 0:
+            pieces.append(part)
+            continue
+        name, _, between = part[3:-3].partition(" | join")
+        value = None if name in _CONSTANTS else known.get(name)
+        if between and isinstance(value, list):
+            value = _join(value, between[2:-2].replace("\\n", "\n"))
+        elif between or not isinstance(value, _Text | str):
+            return None
+        pieces += value.pieces if isinstance(value, _Text) else (value,)
+    return pieces
 
 
 @lru_cache(maxsize=4096)

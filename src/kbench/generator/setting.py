@@ -7,12 +7,15 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kbench.errors import TemplateError
-from kbench.generator.columns import Ints, Press, Texts, take, texts
+from kbench.generator.columns import Ints, Press, Texts, concat, first_of_each, take, texts
 from kbench.generator.lowering import Derived, Piece, Slot, lower
 from kbench.generator.packs import LONGEST, Phrasing
 
 Column: TypeAlias = Texts | Callable[[], Texts]
 """A template variable: a text for each subject, or how to get them when a phrasing first wants them."""
+
+
+_NOTHING = texts([""])
 
 
 class Setting:
@@ -75,25 +78,31 @@ class Setting:
 
     def _derived(self, piece: Derived, used: Ints, *, edge: bool) -> Texts:
         """What a part of a template says of the subjects in `used`, rendered once for each distinct one."""
+        columns = [take(self.entries(column), used) for _, column in piece.names]
+        if len(columns) == 1:  # Arrow finds the distinct ones quickest
+            first, at = first_of_each(columns[0])
+            said = self._looked_into(piece, [take(columns[0], first)], edge=edge)
+            return self._scattered(take(texts(said), at), used)
+        return self._scattered(texts(self._looked_into(piece, columns, edge=edge)), used)
+
+    def _looked_into(self, piece: Derived, columns: list[Texts], *, edge: bool) -> list[str]:
         known, names = dict(piece.constants), [name for name, _ in piece.names]
-        columns = [take(self.entries(column), used).to_pylist() for _, column in piece.names]
         seen: dict[tuple[str, ...], str] = {}
-        rows = list(zip(*columns, strict=True)) if columns else [()] * used.size
+        rows = list(zip(*(column.to_pylist() for column in columns), strict=True)) if columns else [()]
         for row in rows:
             if row not in seen:
                 seen[row] = piece.template.render({**known, **dict(zip(names, row, strict=True))})
                 if edge and (not seen[row] or seen[row] != seen[row].strip()):
                     raise ValueError("the text is stripped as a whole")
-        return self._scattered([seen[row] for row in rows], used)
+        return [seen[row] for row in rows]
 
     def _rendered(self, phrasing: Phrasing, names: frozenset[str], used: Ints) -> Texts:
         wanted = [name for name in self._names if name in names or name in phrasing.mends]
         columns = [take(self.entries(name), used).to_pylist() for name in wanted]
         known = dict(self._constants)
         rows = zip(*columns, strict=True) if columns else iter([()] * used.size)
-        return self._scattered(
-            [phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows], used
-        )
+        said = [phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows]
+        return self._scattered(texts(said), used)
 
     def _ends_in_mark(self, name: str) -> bool:
         if name not in self._marked:
@@ -101,11 +110,13 @@ class Setting:
             self._marked[name] = bool(found)
         return self._marked[name]
 
-    def _scattered(self, said: list[str], used: Ints) -> Texts:
-        n = int(used.max(initial=-1)) + 1
-        at = np.zeros(n, dtype=np.int64)
-        at[used] = np.arange(1, used.size + 1)
-        return take(texts(["", *said]), at)
+    def _scattered(self, said: Texts, used: Ints) -> Texts:
+        """The texts at the places of the subjects in `used`; one text alone stands for all of them."""
+        if len(said) == used.size and used.size and used[-1] == used.size - 1:
+            return said  # they are all there, in order
+        at = np.zeros(int(used.max(initial=-1)) + 1, dtype=np.int64)
+        at[used] = np.arange(1, used.size + 1) if len(said) == used.size else 1
+        return take(concat([_NOTHING, said]), at)
 
 
 def refuse_long(said: Texts, phrasing_of: Callable[[int], Phrasing]) -> None:
