@@ -199,14 +199,14 @@ def test_checking_the_built_in_pack_exits_with_0(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check(monkeypatch) == 0
-    assert capsys.readouterr().out.endswith(" phrasings, 0 findings\n")
+    assert " phrasings, 0 findings\n" in capsys.readouterr().out
 
 
 def test_checking_a_clean_pack_exits_with_0(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert check(monkeypatch, str(written(tmp_path, clean()))) == 0
-    assert capsys.readouterr().out == "142 phrasings, 0 findings\n"
+    assert capsys.readouterr().out.startswith("142 phrasings, 0 findings\n142 compiled, ")
 
 
 def test_checking_a_pack_with_findings_lists_them_and_exits_with_1(

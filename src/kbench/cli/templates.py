@@ -30,6 +30,7 @@ def check(
     """
     from kbench.generator.lint import lint_coverage, lint_pack
     from kbench.generator.packs import load_pack
+    from kbench.generator.shares import report_of
     from kbench.generator.spec import load_spec
 
     pack = load_pack(folder)
@@ -41,7 +42,9 @@ def check(
         found = [f for f in found if f.path.split("/", 1)[1].removesuffix(".j2") in only]
     for finding in found:
         typer.echo(str(finding))
-    count = sum(len(group) for (style, _), group in pack.phrasings.items() if style != "choice")
-    typer.echo(f"{count:,} phrasings, {len(found):,} findings")
+    phrasings = [p for (style, _), group in pack.phrasings.items() if style != "choice" for p in group]
+    typer.echo(f"{len(phrasings):,} phrasings, {len(found):,} findings")
+    for line in report_of(p for p in phrasings if not only or p.relation in only):
+        typer.echo(line)
     if found:
         raise typer.Exit(1)

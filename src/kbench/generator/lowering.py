@@ -198,7 +198,10 @@ class _Run:
             yield from self.loop(node)
         elif isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name):
             assert isinstance(node.node, nodes.Expr)
-            self.known[node.target.name] = self.value(node.node)
+            value = self.value(node.node)
+            if isinstance(value, _Stream):
+                raise NotLowered  # who comes second finds it empty
+            self.known[node.target.name] = value
         else:
             raise NotLowered
 
@@ -268,6 +271,8 @@ class _Run:
     def concrete(self, node: nodes.Expr) -> Any:
         """The value of an expression that looks into no column."""
         if isinstance(node, nodes.Filter) and node.name in ("length", "count") and isinstance(node.node, nodes.Name):
+            if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
+                raise NotLowered
             entries = self.known.get(node.node.name)
             if isinstance(entries, list) and not isinstance(entries, _Stream):
                 return len(entries)

@@ -92,8 +92,10 @@ class Frames:
                 continue
             speaker, colon, content = line[0].partition(": ") if line and isinstance(line[0], str) else ("", "", "")
             said = _stripped([content, *line[1:]])
+            shown = "".join(piece if isinstance(piece, str) else "…" for piece in line)
+            if Slot("turns") in line:
+                raise TemplateError(f"{phrasing.where}: expected turns on a line of their own, got {shown!r}")
             if speaker not in SPEAKERS or not colon or not said:
-                shown = "".join(piece if isinstance(piece, str) else "…" for piece in line)
                 raise TemplateError(f"{phrasing.where}: expected `user: …` or `assistant: …`, got {shown!r}")
             yield Part(self._press.plan([self._set(piece) for piece in said]), speaker=speaker)
 

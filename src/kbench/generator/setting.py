@@ -31,6 +31,7 @@ class Setting:
         self.shift = shift
         self._handles: dict[str, int] = {}
         self._marked: dict[str, bool] = {}
+        self._ragged: dict[str, Ints] = {}
 
     def entries(self, name: str) -> Texts:
         """The column of a variable."""
@@ -57,7 +58,11 @@ class Setting:
             TemplateError: it cannot be rendered; names template and line.
         """
         plan = lower(phrasing, self._names, self._constants)
-        if plan.pieces is not None and not any(self._ends_in_mark(name) for name in phrasing.mends):
+        if (
+            plan.pieces is not None
+            and not any(self._ends_in_mark(name) for name in phrasing.mends)
+            and not any(self._is_ragged(piece, held) for piece in (*plan.pieces[:1], *plan.pieces[-1:]))
+        ):
             last = len(plan.pieces) - 1
             try:
                 return [self._piece(piece, held, edge=i in (0, last)) for i, piece in enumerate(plan.pieces)]
@@ -104,6 +109,18 @@ class Setting:
         said = [phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows]
         return self._scattered(texts(said), used)
 
+    def _is_ragged(self, piece: Piece, used: Ints) -> bool:
+        """Whether a column at the edge of a text is empty or has space around it, which is stripped with the text."""
+        if not isinstance(piece, Slot):
+            return False
+        if piece.name not in self._ragged:
+            entries = self.entries(piece.name)
+            trimmed = pc.utf8_trim_whitespace(entries)
+            whole = pc.and_(pc.equal(entries, trimmed), pc.not_equal(trimmed, ""))
+            self._ragged[piece.name] = np.flatnonzero(~whole.to_numpy(zero_copy_only=False))
+        ragged = self._ragged[piece.name]
+        return bool(ragged.size) and bool(np.isin(ragged, used).any())
+
     def _ends_in_mark(self, name: str) -> bool:
         if name not in self._marked:
             found = name in self._columns and pc.any(pc.match_substring_regex(self.entries(name), "[.!?]$")).as_py()
@@ -112,8 +129,8 @@ class Setting:
 
     def _scattered(self, said: Texts, used: Ints) -> Texts:
         """The texts at the places of the subjects in `used`; one text alone stands for all of them."""
-        if len(said) == used.size and used.size and used[-1] == used.size - 1:
-            return said  # they are all there, in order
+        if len(said) == used.size and (used == np.arange(used.size)).all():
+            return said
         at = np.zeros(int(used.max(initial=-1)) + 1, dtype=np.int64)
         at[used] = np.arange(1, used.size + 1) if len(said) == used.size else 1
         return take(concat([_NOTHING, said]), at)

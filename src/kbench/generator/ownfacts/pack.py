@@ -19,7 +19,7 @@ _FOLDERS = ("qa", "choice", "statement", "cloze", "numeric", "reverse")
 _ENOUGH: Mapping[PhrasingRole, int] = {"train": 4, "validation": 1, "test": 2}
 """So many phrasings of a file must be left, once those that name another unit are out."""
 _UNIT_WORDS = {"cm": ("cm", "centimetre", "centimetres"), "percent": ("percent", "per", "percentage")}
-_MARKS = ".!?"
+_MARKS = (".", "!", "?")
 _SHOWN = 3
 
 
@@ -36,7 +36,7 @@ class OwnPhrasing(Phrasing):
         """The text for one row, without a second full stop after `Acme Inc.`"""
         text = super().render(values)
         for said in map(values.get, self.mends):
-            if isinstance(said, str) and said[-1:] in _MARKS:
+            if isinstance(said, str) and said.endswith(_MARKS):
                 text = text.replace(f"{said}.", said)
         return text
 
