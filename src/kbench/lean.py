@@ -36,12 +36,13 @@ def spare_pandas() -> None:
 
 
 def keep_memory() -> None:
-    """Have the C library keep large pieces of memory for the next column, rather than hand each back to the system.
+    """Have the C library, and Arrow through it, keep large pieces of memory for the next column.
 
     Pages that come fresh from the system are cleared one by one: a third of the time of making a large table. Nothing
     happens where the library is another one than glibc.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
+        pa.set_memory_pool(pa.system_memory_pool())
         mallopt(_M_MMAP_THRESHOLD, _ALWAYS_KEPT)
         mallopt(_M_TRIM_THRESHOLD, _ALWAYS_KEPT)

@@ -194,9 +194,16 @@ class Press:
 
         With `rows` a row is several plans: those from `rows[i]` to `rows[i + 1]`.
         """
+        return concat(list(self._runs(plans, subjects, rows)))
+
+    def print_in_runs(self, plans: Ints, subjects: Ints, rows: Ints | None = None) -> pa.ChunkedArray:
+        """The same in chunks: large columns are not copied once more to lie in one piece."""
+        return pa.chunked_array(list(self._runs(plans, subjects, rows)), pa.string())
+
+    def _runs(self, plans: Ints, subjects: Ints, rows: Ints | None) -> Iterator[Texts]:
         firsts, moves = np.asarray(self._firsts), np.asarray(self._moves)
         base = np.asarray(self._bases) + moves * len(self._literals)  # literals lie in front of the columns
-        counts, pool, printed = np.diff(firsts), self._laid_in(), list[Texts]()
+        counts, pool = np.diff(firsts), self._laid_in()
         # In runs, so that the places of the pieces stay in the processor's cache and never take much memory.
         for first, last in _cuts(plans.size if rows is None else rows):
             part = slice(first, last) if rows is None else slice(int(rows[first]), int(rows[last]))
@@ -204,8 +211,7 @@ class Press:
             at = np.repeat(subjects[part], np.diff(starts))
             at *= moves[piece]
             at += base[piece]
-            printed.append(_pressed(pool, at, starts if rows is None else starts[rows[first : last + 1] - rows[first]]))
-        return concat(printed)
+            yield _pressed(pool, at, starts if rows is None else starts[rows[first : last + 1] - rows[first]])
 
     def _laid_in(self) -> Texts:
         state = (len(self._literals), len(self._columns))

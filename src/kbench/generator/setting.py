@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from kbench.errors import TemplateError
@@ -136,7 +137,7 @@ class Setting:
         return take(concat([_NOTHING, said]), at)
 
 
-def refuse_long(said: Texts, phrasing_of: Callable[[int], Phrasing]) -> None:
+def refuse_long(said: Texts | pa.ChunkedArray, phrasing_of: Callable[[int], Phrasing]) -> None:
     """Raise TemplateError that names the phrasing of the first row whose text is longer than a row may be."""
     long = np.flatnonzero(pc.binary_length(said).to_numpy() > LONGEST)
     if long.size:

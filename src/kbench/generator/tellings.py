@@ -38,11 +38,10 @@ def tellings(world: World, style: str, kind: str, index: Ints, times: Ints, most
         times: how often each fact is to be stated: shape (relations, entities).
         most: in how many different texts a fact of each relation can be stated.
     """
-    patterns, pattern = np.unique(times.T, axis=0, return_inverse=True)
     blocks = [
         block
-        for number, row in enumerate(patterns)
-        for block in _of_one_pattern(world, style, kind, index, np.flatnonzero(pattern == number), row, most)
+        for who in _alike(times)
+        for block in _of_one_pattern(world, style, kind, index, who, times[:, who[0]], most)
     ]
     who = _joined([block.who for block in blocks])
     k, turn, repeat, count = (
@@ -56,6 +55,16 @@ def tellings(world: World, style: str, kind: str, index: Ints, times: Ints, most
     facts, starts = runs(starts_of(count)[:-1][order], count[order])
     told = _joined([block.facts.ravel() for block in blocks])[facts]
     return Tellings(who[order], k[order], turn[order], repeat[order], starts, told)
+
+
+def _alike(times: Ints) -> Iterator[Ints]:
+    """The entities whose facts are said equally often, group by group."""
+    pattern = np.zeros(times.shape[1], dtype=np.int64)
+    for row in times:
+        if (row != row[0]).any():
+            _, pattern = np.unique(pattern * (row.max() + 1) + row, return_inverse=True)
+    order = np.argsort(pattern, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(pattern[order])) + 1)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Blocks of the four roles alternate (block b has role b mod 4), so that more of one role changes nothing before it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from kbench.errors import SpecError
 from kbench.generator.columns import Lists, Texts, joined, take
 from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key
 from kbench.generator.kinship import is_mother, parent_of, partner_of, peer_of, place_of
-from kbench.generator.names import LANES, form_of
+from kbench.generator.names import LANES, form_of, names_of
 from kbench.generator.packs import indefinite
 from kbench.generator.relations import MOST_NUMBER, Relation
 from kbench.generator.slots import bounds, cycle, pick_one_of, slots
@@ -109,9 +110,15 @@ class World:
 
     def names(self, kind: str, index: Ints) -> Texts:
         """The name of each entity."""
-        entity = self.spec.types[kind]
-        form = form_of(kind, entity.names, entity.locale)
-        return form.names(int(self.tag, 16) % LANES, self._key("name", kind), index)
+        return self.names_of_all({kind: index})[kind]
+
+    def names_of_all(self, index: Mapping[str, Ints]) -> dict[str, Texts]:
+        """The name of each entity of some types."""
+        asked = []
+        for kind, column in index.items():
+            entity = self.spec.types[kind]
+            asked.append((form_of(kind, entity.names, entity.locale), self._key("name", kind), column))
+        return dict(zip(index, names_of(int(self.tag, 16) % LANES, asked), strict=True))
 
     def is_female(self, kind: str, index: Ints) -> Mask:
         """Which pronoun a person goes by; of no meaning for other types."""
