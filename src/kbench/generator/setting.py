@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kbench.errors import TemplateError
+from kbench.generator.bounds import in_time, watching
 from kbench.generator.columns import Ints, Press, Texts, take, texts
 from kbench.generator.lowering import Derived, Piece, Slot, lower
 from kbench.generator.packs import LONGEST, Phrasing
@@ -84,11 +85,12 @@ class Setting:
         columns = [take(self.entries(column), used).to_pylist() for _, column in piece.names]
         seen: dict[tuple[str, ...], str] = {}
         rows = list(zip(*columns, strict=True)) if columns else [()] * used.size
-        for row in rows:
-            if row not in seen:
-                seen[row] = piece.template.render({**known, **dict(zip(names, row, strict=True))})
-                if edge and (not seen[row] or seen[row] != seen[row].strip()):
-                    raise ValueError("the text is stripped as a whole")
+        with watching():
+            for row in rows:
+                if row not in seen:
+                    seen[row] = in_time(piece.template.render, {**known, **dict(zip(names, row, strict=True))})
+                    if edge and (not seen[row] or seen[row] != seen[row].strip()):
+                        raise ValueError("the text is stripped as a whole")
         return self._scattered([seen[row] for row in rows], used)
 
     def _rendered(self, phrasing: Phrasing, names: frozenset[str], used: Ints) -> Texts:
@@ -96,9 +98,9 @@ class Setting:
         columns = [take(self.entries(name), used).to_pylist() for name in wanted]
         known = dict(self._constants)
         rows = zip(*columns, strict=True) if columns else iter([()] * used.size)
-        return self._scattered(
-            [phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows], used
-        )
+        with watching():
+            said = [phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows]
+        return self._scattered(said, used)
 
     def _is_ragged(self, piece: Piece, used: Ints) -> bool:
         """Whether a column at the edge of a text is empty or has space around it, which is stripped with the text."""
