@@ -143,6 +143,7 @@ TEMPLATES = [
     "{% set x = name %}{{ x }} {{ x | upper }}",
     "{% set x = name ~ value %}{{ x }} {{ x | upper }}",
     "{% set x = name | upper %}{{ x }}",
+    "{% set x = name ~ they %}{{ value[:0] }}{{ name }}",
     "{% set x = 'a' ~ topic %}{{ x }} {{ x | upper }}",
     "{% set x = none %}{{ x }}{% if x %}x{% endif %}",
     "{% set x = 3 %}{% set x = x + form %}{{ x }}{{ x | string | length }}",

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from kbench.errors import TemplateError
 from kbench.generator.bounds import in_time, watching
 from kbench.generator.columns import Ints, Press, Texts, take, texts
-from kbench.generator.lowering import Derived, Piece, Slot, lower
+from kbench.generator.lowering import Derived, Piece, Slot, lower, read_by
 from kbench.generator.packs import LONGEST, Phrasing
 
 Column = Texts | Callable[[], Texts]
@@ -66,7 +66,7 @@ class Setting:
                 return [self._piece(piece, held, edge=i in (0, last)) for i, piece in enumerate(plan.pieces)]
             except Exception:
                 pass
-        return [self.press.column(self._rendered(phrasing, plan.names, held if used is None else used()))]
+        return [self.press.column(self._rendered(phrasing, held if used is None else used()))]
 
     def plan(self, phrasing: Phrasing, held: Ints, used: Callable[[], Ints] | None = None) -> int:
         """A plan of the press that prints a phrasing; arguments as of `pieces`."""
@@ -93,8 +93,8 @@ class Setting:
                         raise ValueError("the text is stripped as a whole")
         return self._scattered([seen[row] for row in rows], used)
 
-    def _rendered(self, phrasing: Phrasing, names: frozenset[str], used: Ints) -> Texts:
-        wanted = [name for name in self._names if name in names or name in phrasing.mends]
+    def _rendered(self, phrasing: Phrasing, used: Ints) -> Texts:
+        wanted = [name for name in self._names if name in read_by(phrasing.source) or name in phrasing.mends]
         columns = [take(self.entries(name), used).to_pylist() for name in wanted]
         known = dict(self._constants)
         rows = zip(*columns, strict=True) if columns else iter([()] * used.size)
