@@ -20,19 +20,20 @@ _watched = False
 
 
 @contextmanager
-def watching() -> Iterator[None]:
+def watching() -> Iterator[bool]:
     """Set the alarm that `in_time` needs, once for all rows that are rendered within; set the former one again after.
 
-    In a thread other than the main one, on Windows, or where somebody else has set this alarm, rows are not bounded.
+    Gives whether it is set: in a thread other than the main one, on Windows, or where somebody else has set this alarm,
+    rows are not bounded.
     """
     global _watched
     if _watched or not _can_watch():
-        yield
+        yield _watched
         return
     former = signal.signal(signal.SIGVTALRM, _stop)
     _watched = True
     try:
-        yield
+        yield True
     finally:
         _watched = False
         signal.signal(signal.SIGVTALRM, former)
@@ -41,8 +42,8 @@ def watching() -> Iterator[None]:
 def in_time(render: Render, values: Mapping[str, Any]) -> str:
     """What `render` makes of the values. Raises TooLong where that takes more than `SECONDS`."""
     if not _watched:
-        with watching():
-            return in_time(render, values) if _watched else render(values)
+        with watching() as can_stop:
+            return in_time(render, values) if can_stop else render(values)
     if threading.get_ident() != threading.main_thread().ident:
         return render(values)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
