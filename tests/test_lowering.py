@@ -459,7 +459,7 @@ def by_plan(source: str, n: int, form: int) -> str | None:
 
 
 @given(source=_joined(_frame(), 4), n=st.integers(0, 6), form=st.integers(0, 1))
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_any_article_that_is_lowered_prints_what_jinja_prints(source: str, n: int, form: int) -> None:
     assume(compiles(source))
     said = by_plan(source, n, form)
