@@ -34,9 +34,16 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the whole test suite in two workers: minutes on a CPU; the first time installs torch."""
+    """Run the test suite in two workers: minutes on a CPU; the first time installs torch."""
     install(session, ".[train]", "test")
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs, env=TEST_ENV)
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", "not faults", *session.posargs, env=TEST_ENV)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Kill `kbench generate` at any moment and fill its disk; the same command then finishes: minutes, no torch."""
+    install(session, ".", "test")
+    session.run("pytest", "-m", "faults", "tests/test_faults.py", *session.posargs, env=TEST_ENV)
 
 
 @nox.session

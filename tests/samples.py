@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kbench.cli.app import app
-from kbench.generator.release import Recipe, generate
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import generate
 from kbench.generator.shards import styles_for
 from kbench.generator.spec import WorldSpec, load_spec, spec_from_dict
 from kbench.schema import DOCUMENT_STYLES, REASONING, STYLES
@@ -62,6 +63,12 @@ def edited(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         else:
             table[last] = copy.deepcopy(value)
     return whole
+
+
+def mentioned(name: str) -> dict[str, str]:
+    """The variables by which a template names somebody called so."""
+    said = dict.fromkeys(("name", "They", "they", "them"), name)
+    return said | dict.fromkeys(("Their", "their"), f"{name}'s")
 
 
 def tiny(**changes: Any) -> WorldSpec:

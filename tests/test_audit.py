@@ -50,7 +50,8 @@ from kbench.generator.audits.teaching import (
 from kbench.generator.audits.truth import answers_true, documents_true, hops_counted
 from kbench.generator.pools import load_pool
 from kbench.generator.questions import question_names
-from kbench.generator.release import Recipe, generate
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import generate
 from kbench.generator.shards import styles_for
 from kbench.generator.spec import WorldSpec, spec_from_dict
 from kbench.generator.world import World

@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kbench.errors import TemplateError
-from kbench.generator.mentions import full_mention
 from kbench.generator.packs import Pack, Phrasing, load_pack
 from kbench.generator.pools import other_forms
 from kbench.generator.spec import spec_from_dict
 from kbench.generator.surface import date_text, forms_of
 from kbench.generator.world import World
-from tests.samples import Row, Sample, edited
+from tests.samples import Row, Sample, edited, mentioned
 from tests.small import FAMILY, SEEDS, Made, family, made, pack_of
 
 PACK = load_pack()
@@ -89,7 +88,7 @@ def test_the_persona_answers_with_the_value_alone_and_others_are_told_of_in_sent
 
 @pytest.mark.parametrize("phrasing", [p for key, g in PACK.phrasings.items() if key[0] == "dialogue" for p in g])
 def test_a_built_in_dialogue_frame_takes_turns_before_and_after_its_questions(phrasing: Phrasing) -> None:
-    shown = phrasing.render({**full_mention("Bodan", ""), "turns": "\0"})
+    shown = phrasing.render({**mentioned("Bodan"), "turns": "\0"})
     for part in shown.split("\0"):
         speakers = [line.partition(": ")[0] for line in part.strip().split("\n") if line]
         assert speakers == ["user", "assistant"] * (len(speakers) // 2), phrasing.where

@@ -23,7 +23,8 @@ from kbench.generator.ownfacts.file import FactFile, FactRow
 from kbench.generator.ownfacts.pack import warnings_of
 from kbench.generator.ownfacts.spec import spec_of_facts
 from kbench.generator.ownfacts.world import FactWorld
-from kbench.generator.release import Recipe, generate
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import generate
 from kbench.generator.shards import styles_for
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES
 from kbench.store import Release, open_release
@@ -497,9 +498,9 @@ def test_no_false_answer_is_a_true_one(values: list[tuple[str, list[str]]], seed
     twins = everyone[n:][world.has("it", everyone[n:])]
     assert twins.size in (0, n)
     assert bool(twins.size) == (spec.variety("it") > 1)
-    true = world.forms("it", twins - n, world.values("it", twins - n))
-    false = world.forms("it", twins, world.values("it", twins))
-    for right, wrong, others in zip(true, false, world.others("it", twins - n, 3), strict=True):
+    true = world.forms("it", twins - n, world.values("it", twins - n)).to_pylist()
+    false = world.forms("it", twins, world.values("it", twins)).to_pylist()
+    for right, wrong, others in zip(true, false, world.others("it", twins - n, 3).to_pylist(), strict=True):
         assert not any(exact_match(text, right) for text in (*wrong, *others))
         assert len(set(others)) == len(others) == min(3, spec.variety("it") - 1)
 

@@ -1,4 +1,4 @@
-"""Who may import whom: `errors, ids, workers ← schema ← store ← {generator ∥ benchmarks} ← studies ← cli`."""
+"""Who may import whom: `errors, ids, disk, lean, workers ← schema ← store ← {generator ∥ benchmarks} ← studies ← cli`."""
 
 import ast
 import subprocess
@@ -12,12 +12,14 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src"
 MODULES = sorted(path.relative_to(SOURCE) for path in (SOURCE / "kbench").rglob("*.py"))
 
-_BASE = {"errors", "ids", "workers"}
+_BASE = {"errors", "ids", "disk", "lean", "workers"}
 _DATA = _BASE | {"schema", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "errors": set(),
     "ids": set(),
+    "lean": set(),
+    "disk": {"errors"},
     "workers": {"errors"},
     "schema": _BASE,
     "store": _BASE | {"schema"},

@@ -199,6 +199,8 @@ TEMPLATES = [
     "{{ [name, value] | sort | first }}{{ [3, 1] | max }}{{ ['b', 'a'] | last }}{{ [] | first }}",
     "{{ ['a', 'b', 'c'][1] }}{{ ['a', 'b'][::-1] | join }}{{ ['a'][-1] }}{{ ['a', 'b'][true] }}",
     "{{ ['a'][5] }}",
+    '{{ name | join(", ") }} {{ value | join("\\n") }} {{ topic | join("-") }}',
+    '{{ form | join(", ") }}',
     "{{ ['a', 'b'][::0] }}",
     "{{ ['a', 'b'] | length(1) }}",
     "{% set x = ['a', 'b'] %}{{ x | length }}{{ x | count }}{{ x | length(1) }}",
@@ -474,6 +476,14 @@ SPEC = family(sizes__entities=1, exposure__forms=2, exposure__exposures=6, expos
 MENTION_LINE = "|".join(f"{{{{ {name} }}}}" for name in MENTIONS)
 
 ARTICLES = [
+    '{{ sentences | join("\\n") }}',
+    '{{ name }}: {{ sentences | join("\\\\n") }}{{ They }}',
+    '{{ sentences | join("") }}{{ sentences | join("\\t") }}{{ sentences | join("\'") }}',
+    '{{ sentences | join("\n") }}',
+    '{{ sentences | join("\r\n") }}{{ sentences | join("\r") }}',
+    '{{ sentences | join("}}") }}{{ sentences | join("{{ name }}") }}{{ sentences | join(") }}") }} {# x #}',
+    '{{ sentences | join(" {# x #} ") }}{{ sentences | join(" {{") }} {{ name }} {{ sentences | join("é🙂\\n\\n") }}',
+    "{{ sentences | join('\\n') }}{{ sentences|join }}{{ sentences | join('\\x41') }}",
     "{{ sentences | join(' ') }}",
     "  {{ sentences | join('\n') }}\n\n",
     "{{ name }}\n\n{{ sentences[:2] | join(' ') }}\n{{ sentences[2:] | join(' ') }}",

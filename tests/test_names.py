@@ -25,7 +25,7 @@ def names_of(world: World, most: int) -> list[str]:
     """The names of the first entities of every type, up to `most` a type."""
     found = []
     for kind, entity in world.spec.types.items():
-        found += world.names(kind, np.arange(min(most, FORMS[entity.names].capacity)))
+        found += world.names(kind, np.arange(min(most, FORMS[entity.names].capacity))).to_pylist()
     return found
 
 
@@ -48,21 +48,21 @@ def test_the_worlds_of_two_seeds_share_no_name(spec: str) -> None:
 @given(form=st.sampled_from(sorted(FORMS)), lanes=st.lists(LANE, min_size=2, max_size=2, unique=True))
 def test_names_of_two_lanes_are_distinct(form: str, lanes: list[int]) -> None:
     index = np.arange(min(500, FORMS[form].capacity))
-    first, second = (FORMS[form].names(lane, 1, index) for lane in lanes)
+    first, second = (FORMS[form].names(lane, 1, index).to_pylist() for lane in lanes)
     assert not set(first) & set(second)
 
 
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_a_lane_gives_each_entity_a_name_of_its_own(form: str) -> None:
     index = np.arange(min(FORMS[form].capacity, 20_000))
-    assert len(set(FORMS[form].names(3, 5, index))) == index.size
+    assert len(set(FORMS[form].names(3, 5, index).to_pylist())) == index.size
 
 
 @given(form=st.sampled_from(sorted(FORMS)), lane=LANE, index=st.lists(st.integers(0, 4000), min_size=1, max_size=9))
 def test_a_name_does_not_depend_on_the_column_it_is_computed_in(form: str, lane: int, index: list[int]) -> None:
     column = np.asarray(index)
-    alone = [FORMS[form].names(lane, 1, column[i : i + 1])[0] for i in range(column.size)]
-    assert FORMS[form].names(lane, 1, column) == alone
+    alone = [FORMS[form].names(lane, 1, column[i : i + 1]).to_pylist()[0] for i in range(column.size)]
+    assert FORMS[form].names(lane, 1, column).to_pylist() == alone
 
 
 @pytest.mark.parametrize("form", sorted(FORMS))
@@ -75,13 +75,13 @@ def test_every_form_is_cut_into_at_least_4096_lanes_with_room_for_thousands(form
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_a_lane_refuses_one_entity_more_than_it_has_names(form: str) -> None:
     capacity = FORMS[form].capacity
-    assert len(FORMS[form].names(0, 0, np.asarray([capacity - 1]))) == 1
+    assert len(FORMS[form].names(0, 0, np.asarray([capacity - 1])).to_pylist()) == 1
     expected = (
         f"{capacity + 1:,} entities need names of the form {form!r}, which has {capacity:,} to a world: "
         "ask for fewer entities or use another name form"
     )
     with pytest.raises(SpecError) as error:
-        FORMS[form].names(0, 0, np.asarray([0, capacity]))
+        FORMS[form].names(0, 0, np.asarray([0, capacity])).to_pylist()
     assert str(error.value) == expected
 
 
@@ -121,7 +121,7 @@ def test_forms_that_could_stand_in_one_another_close_on_different_codas() -> Non
 
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_every_word_of_a_name_begins_with_a_capital(form: str) -> None:
-    for name in FORMS[form].names(11, 1, np.arange(500)):
+    for name in FORMS[form].names(11, 1, np.arange(500)).to_pylist():
         assert all(word[0] == word[0].upper() for word in name.split(" ")), name
         assert name == name.strip()
         assert "  " not in name
@@ -142,7 +142,7 @@ def inside(names: list[str]) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_no_natural_name_stands_in_another_and_each_person_has_one(locale: str) -> None:
     form = form_of("person", "natural", locale)
-    names = form.names(0, 5, np.arange(min(4000, form.capacity)))
+    names = form.names(0, 5, np.arange(min(4000, form.capacity))).to_pylist()
     assert len({name.casefold() for name in names}) == len(names)
     assert inside(names) == []
     assert all(len(name.split(" ")) == 2 for name in names)
@@ -159,7 +159,9 @@ def test_no_first_name_ends_another_and_no_last_name_begins_another(locale: str)
 
 def test_the_names_of_another_locale_are_other_names() -> None:
     index = np.arange(200)
-    german, british = (set(form_of("person", "natural", locale).names(0, 1, index)) for locale in ("de_DE", "en_GB"))
+    german, british = (
+        set(form_of("person", "natural", locale).names(0, 1, index).to_pylist()) for locale in ("de_DE", "en_GB")
+    )
     assert german & british == set()
 
 
@@ -167,20 +169,20 @@ def test_the_names_of_another_locale_are_other_names() -> None:
 def test_a_natural_or_opaque_name_does_not_depend_on_the_column_it_is_computed_in(index: list[int], lane: int) -> None:
     column = np.asarray(index)
     for form in (form_of("person", "natural"), form_of("person", "opaque")):
-        alone = [form.names(lane, 1, column[i : i + 1])[0] for i in range(column.size)]
-        assert form.names(lane, 1, column) == alone
+        alone = [form.names(lane, 1, column[i : i + 1]).to_pylist()[0] for i in range(column.size)]
+        assert form.names(lane, 1, column).to_pylist() == alone
 
 
 @pytest.mark.parametrize("kind", ["person", "city", "x_y"])
 def test_opaque_names_are_ids_of_one_length_with_the_type_in_front(kind: str) -> None:
     form = form_of(kind, "opaque")
-    names = form.names(7, 1, np.arange(3000))
+    names = form.names(7, 1, np.arange(3000)).to_pylist()
     head = kind.replace("_", "-").capitalize() + "-"
     assert all(name.startswith(head) for name in names)
     assert {len(name) for name in names} == {len(head) + 9}
     assert len(set(names)) == 3000
     assert inside(names) == []
-    assert set(names) & set(form.names(8, 1, np.arange(3000))) == set(), "two lanes share a name"
+    assert set(names) & set(form.names(8, 1, np.arange(3000)).to_pylist()) == set(), "two lanes share a name"
 
 
 @pytest.mark.parametrize("names", ["natural", "opaque"])
@@ -188,7 +190,7 @@ def test_a_world_can_be_named_so(names: str) -> None:
     people = {"names": names, "pronouns": "he_or_she", "block": 4}
     spec = spec_from_dict(edited(TINY, {"types.person": people}), "w")
     world = build_world(spec, "7")
-    found = [*world.names("person", np.arange(400)), *world.names("company", np.arange(200))]
+    found = [*world.names("person", np.arange(400)).to_pylist(), *world.names("company", np.arange(200)).to_pylist()]
     assert inside(found) == []
     other = spec_from_dict(edited(TINY, {"types.person": {**people, "names": "mononym"}}), "w")
     assert World(other, "7").tag != world.tag

@@ -10,7 +10,6 @@ from typing import Any, get_args
 import pytest
 
 from kbench.errors import TemplateError
-from kbench.generator.mentions import full_mention
 from kbench.generator.packs import FOLDERS, Phrasing, PhrasingRole, indefinite, load_pack
 from kbench.generator.pools import load_pool
 from kbench.generator.questions import question_names
@@ -18,7 +17,7 @@ from kbench.generator.shards import check_pack, styles_for
 from kbench.generator.spec import builtin_specs, load_spec
 from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES
-from tests.samples import tiny
+from tests.samples import mentioned, tiny
 
 ABOUT = 'name = "mine"\nversion = "1"\n'
 
@@ -255,7 +254,7 @@ LEAST = {
 }
 SENTENCES = ["One.", "Two.", "Three.", "Four."]
 VALUES: dict[str, Any] = {
-    **full_mention("Bodan", ""),
+    **mentioned("Bodan"),
     "value": "12",
     "sentences": SENTENCES,
     "turns": "THE TURNS",

@@ -14,7 +14,8 @@ import yaml
 
 from kbench.generator.packs import load_pack
 from kbench.generator.questions import question_names
-from kbench.generator.release import Recipe, generate, preview_rows
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import generate, preview_rows
 from kbench.generator.sections import Section
 from kbench.generator.shards import Unit, plan_units, styles_for, unit_table
 from kbench.generator.spec import load_spec

@@ -479,6 +479,11 @@ def test_a_numeric_family_takes_its_topics_from_the_list_and_keeps_its_range() -
 
 FAMILIES: list[tuple[str, dict[str, Any], str]] = [
     ("an unknown topic pool", {"topic_pool": "x", "pools": ["hobby"]}, "topic_pool: unknown topic pool 'x': have"),
+    (
+        "a topic pool that is a table",
+        {"topic_pool": {"a": 1}},
+        "topic_pool: Input should be a valid string (got {'a': 1})",
+    ),
     ("more topics than there are", {"topics": 70}, "relations.liking.topics: 70 is more than the 40 of 'favourite'"),
     ("no topic", {"topics": 0}, "topics: Input should be greater than or equal to 1 (got 0)"),
     ("81 topics", {"topics": 81}, "topics: Input should be less than or equal to 80 (got 81)"),

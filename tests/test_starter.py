@@ -14,7 +14,8 @@ from kbench.generator.budgets import in_budget, words_a_fact
 from kbench.generator.estimate import estimates
 from kbench.generator.lint import lint_coverage, lint_pack
 from kbench.generator.packs import load_pack
-from kbench.generator.release import Recipe, generate
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import generate
 from kbench.generator.seeds import commitment, private_seed, salt_of
 from kbench.generator.shards import styles_for
 from kbench.generator.spec import builtin_specs, load_spec

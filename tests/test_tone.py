@@ -110,8 +110,8 @@ def test_the_voice_of_a_reply_is_drawn_evenly_from_those_of_the_manner() -> None
     ("broken", "expected_error"),
     [
         ({"voice": None}, "no train phrasing in voice/"),
-        ({"tone": "{{ name }}, hello?"}, "or no reply"),
-        ({"tone": "{{ name }}, hello?\n---\n"}, "or no reply"),
+        ({"tone": "{{ name }}, hello?"}, "no reply below"),
+        ({"tone": "{{ name }}, hello?\n---\n"}, "no reply below"),
     ],
     ids=["no voice", "no cut", "no reply"],
 )

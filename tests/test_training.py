@@ -22,7 +22,8 @@ from kbench.benchmarks.results import RUN, base_of, model_digests
 from kbench.benchmarks.run import train_run
 from kbench.benchmarks.tasks import load_items
 from kbench.errors import KbenchError, ModelError, OutputError, ReleaseError, SpecError
-from kbench.generator.release import Recipe, generate
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import generate
 from kbench.store import Release
 from kbench.studies.cells import lab_release_recipe
 from kbench.studies.lab import Base, LabRecipe, check_words, lab_base, release_texts

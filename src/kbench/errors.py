@@ -40,6 +40,11 @@ class MissingExtra(KbenchError):
 
     def __init__(self, extra: str, missing: str) -> None:
         super().__init__(f'this needs {missing}, which is not installed: pip install "knowledge-bench[{extra}]"')
+        self.made_of = extra, missing
+
+    def __reduce__(self) -> tuple[type["MissingExtra"], tuple[str, str]]:
+        # An error comes back from a worker process by pickle, which would make it anew from its one line.
+        return MissingExtra, self.made_of
 
 
 class Interrupted(KbenchError):

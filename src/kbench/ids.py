@@ -27,7 +27,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def entity_id(world: str, kind: str, index: int) -> str:
+def entity_id(world: str, kind: str, index: int | str) -> str:
     """`<world>/<type>-<index>`."""
     return f"{world}/{kind}-{index}"
 

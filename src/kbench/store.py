@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from kbench.disk import whole_or_not_at_all
 from kbench.errors import OutputError, ReleaseError
 from kbench.ids import digest_of, file_sha256
 from kbench.schema import LOW_CARDINALITY
@@ -26,11 +28,20 @@ _ADVICE = "delete the folder and make the release again with `kbench generate`"
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write Parquet as kbench publishes it: to a hidden name first, then renamed into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write Parquet as kbench publishes it: to a hidden name first, then renamed into place.
+
+    Raises OutputError where the file cannot be written; the earlier one is then whole.
+    """
     part = path.with_name(f".{path.name}.part")
-    _write_parquet(table, part)
-    part.replace(path)
+    with whole_or_not_at_all(path, part):
+        _write_parquet(table, part)
+        part.replace(path)
+
+
+def write_part(part: Path, path: Path, table: pa.Table) -> None:
+    """Write Parquet to the hidden name `part`, from which the caller renames it to `path`. Raises OutputError."""
+    with whole_or_not_at_all(path, part):
+        _write_parquet(table, part)
 
 
 def parquet_bytes(table: pa.Table) -> int:
@@ -38,6 +49,13 @@ def parquet_bytes(table: pa.Table) -> int:
     sink = pa.BufferOutputStream()
     _write_parquet(table, sink)
     return int(sink.getvalue().size)
+
+
+def parquet_of(table: pa.Table) -> bytes:
+    """The file that a table becomes; another version of pyarrow may write the same rows otherwise."""
+    sink = pa.BufferOutputStream()
+    _write_parquet(table, sink)
+    return bytes(sink.getvalue())
 
 
 def _write_parquet(table: pa.Table, target: Any) -> None:
@@ -57,16 +75,16 @@ def _write_parquet(table: pa.Table, target: Any) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON to a hidden name first, then rename it into place."""
+    """Write indented JSON to a hidden name first, then rename it into place. Raises OutputError."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text to a hidden name first, then rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write text to a hidden name first, then rename it into place. Raises OutputError."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with whole_or_not_at_all(path, part):
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
 
 
 def content_digest(table: pa.Table) -> str:
@@ -109,8 +127,9 @@ def _update(state: "hashlib._Hash", chunks: Sequence[pa.Array]) -> None:
             state.update(_numbers(chunk.fill_null(pa.scalar(0).cast(kind)) if chunk.null_count else chunk))
 
 
-def _numbers(array: pa.Array) -> memoryview:
-    return memoryview(np.ascontiguousarray(array.to_numpy(zero_copy_only=False)))
+def _numbers(array: pa.Array) -> bytes | memoryview:
+    values: NDArray[Any] = np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
+    return values.data
 
 
 def _letters(array: pa.StringArray) -> memoryview:
@@ -194,16 +213,20 @@ def open_release(path: Path) -> Release:
     return Release(path, manifest)
 
 
-def prepare_folder(path: Path, ours: str) -> None:
-    """Make an output folder, or accept one that is empty or holds the file `ours`. Raises OutputError otherwise."""
+def prepare_folder(path: Path, ours: str, *also: str) -> None:
+    """Make an output folder, or accept one that is empty or holds the file `ours` (or one of `also`).
+
+    Raises OutputError otherwise.
+    """
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path} is a file, not a folder: give another --out")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        strangers = sorted(p.name for p in path.iterdir() if not (p.name[0] == "." and p.name.endswith(".part")))
+        held = sorted(p.name for p in path.iterdir())
     except OSError as error:
         raise OutputError(f"cannot write to {path}: {error.strerror}: give another --out") from None
-    if strangers and not (path / ours).exists():
+    strangers = [name for name in held if not (name[0] == "." and name.endswith((".part", ".lock")))]
+    if strangers and not {ours, *also} & set(held):
         raise OutputError(f"{path} holds something else ({strangers[0]}, no {ours}): give another --out")
     if not os.access(path, os.W_OK):
         raise OutputError(f"cannot write to {path}: the folder is read-only: give another --out")

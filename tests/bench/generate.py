@@ -23,6 +23,7 @@ from kbench.generator.shards import Unit, check_pack, in_working_order, plan_uni
 from kbench.generator.spec import WorldSpec
 from kbench.generator.world import World, build_world
 from kbench.ids import file_sha256
+from kbench.lean import keep_memory
 from kbench.store import content_digest, write_table
 from tests.bench import baselines
 from tests.bench.report import show, spread
@@ -218,6 +219,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1, help="of everything")
     asked = parser.parse_args()
     use_one_thread()
+    keep_memory()  # as every process of `kbench generate` does
     for _ in range(asked.repeats):
         with tempfile.TemporaryDirectory() as folder:
             questions = measure(question_spec(asked.rows), "qa", Path(folder))

@@ -13,6 +13,7 @@ from kbench.cli.init import init
 from kbench.cli.preview import preview
 from kbench.cli.templates import templates
 from kbench.cli.train import train
+from kbench.cli.verify import verify
 
 app = typer.Typer(
     name="kbench",
@@ -26,6 +27,7 @@ app.command()(demo)
 app.command()(generate)
 app.command()(preview)
 app.command()(init)
+app.command()(verify)
 app.command()(audit)
 app.command()(train)
 app.command("eval")(evaluate)

@@ -47,10 +47,15 @@ def progress_bar(title: str, unit: str = "") -> Iterator[Advance]:
     start = time.monotonic()
     with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task(title, total=None, rate="")
+        first: float | None = None
 
         def advance(done: float, total: float) -> None:
+            nonlocal first
             gone = time.monotonic() - start
-            rate = f"{done / gone:,.0f} {unit}/s" if unit and gone > 0.5 else ""
+            if first is None:  # of an earlier process, it may be: it is shown, but is no measure of the rate
+                first = done
+                bar.reset(task, completed=int(done), total=total)
+            rate = f"{(done - first) / gone:,.0f} {unit}/s" if unit and gone > 0.5 else ""
             bar.update(task, completed=done, total=total, rate=rate)
 
         try:

@@ -10,7 +10,7 @@ from kbench.cli.console import progress_bar
 from kbench.cli.dry_run import show_plan
 
 if TYPE_CHECKING:
-    from kbench.generator.release import Recipe
+    from kbench.generator.recipe import Recipe
     from kbench.generator.spec import WorldSpec
 
 _DEFAULT_SEED = "0"
@@ -72,6 +72,9 @@ def generate(
     resume: Annotated[
         ResumeMode, typer.Option(help="What to do with an unfinished release in --out.")
     ] = ResumeMode.if_possible,
+    check: Annotated[
+        bool, typer.Option("--check", help="Render a sample of the rows with plain Jinja too, and compare.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")] = False,
 ) -> None:
     """Invent a world, or take your own facts, and write a release: Parquet splits, a card, a manifest.
@@ -82,12 +85,13 @@ def generate(
     """
     from kbench.generator import release as releases
     from kbench.generator.ownfacts.world import checked_world
+    from kbench.generator.recipe import Recipe
     from kbench.generator.shards import check_pack, styles_for
 
     world_spec = spec_of(spec, entities, facts)
     pack = None if templates is None else str(templates)
     seed, is_private = _seed(seed, private, seed_file)
-    recipe = releases.Recipe(world_spec, seed, styles_for([s.value for s in style], world_spec), pack, is_private)
+    recipe = Recipe(world_spec, seed, styles_for([s.value for s in style], world_spec), pack, is_private)
     target = out or Path(f"kbench-{world_spec.name}-{'private' if is_private else _safe(seed)}")
     warn_of(recipe)
     if dry_run:
@@ -96,18 +100,18 @@ def generate(
         world = checked_world(world_spec, seed)
         show_plan(world, loaded, recipe.styles, target, workers)
         return
-    rows = 0
     with progress_bar("writing", "files") as advance:
 
-        def step(done: int, total: int, written: int) -> None:
-            nonlocal rows
-            rows += written
+        def step(done: int, total: int, rows: int) -> None:
             advance(done, total)
 
-        found, written = releases.generate(recipe, target, workers=workers, resume=resume.value, progress=step)
+        found, written = releases.generate(
+            recipe, target, workers=workers, resume=resume.value, check=check, progress=step
+        )
     if not written:
         typer.echo(f"{target} is this release already (world {found.world}): nothing to do")
         return
+    rows = sum(split["rows"] for split in found.manifest["splits"].values())
     typer.echo(f"world {found.world}, {rows:,} rows in {target}")
     counts = found.manifest["entities"]
     typer.echo("entities: " + ", ".join(f"{n:,} {role}" for role, n in counts.items() if n))

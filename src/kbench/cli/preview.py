@@ -19,7 +19,8 @@ def preview(
 
     Example: kbench preview --style article -n 2
     """
-    from kbench.generator.release import Recipe, preview_rows
+    from kbench.generator.recipe import Recipe
+    from kbench.generator.release import preview_rows
     from kbench.generator.shards import styles_for
 
     world_spec = spec_of(spec, None, facts)

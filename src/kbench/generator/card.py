@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,6 +16,11 @@ _ROWS_SHOWN = 5
 
 def release_card(manifest: dict[str, Any], out: Path) -> str:
     """The dataset card: a YAML header that `datasets` and the Hub read, then what a reader needs."""
+    return card_of(manifest, _sample(manifest, out))
+
+
+def card_of(manifest: dict[str, Any], rows: list[tuple[str, str]]) -> str:
+    """The dataset card with the rows that it shows, each a split and a text."""
     configs: dict[str, list[str]] = {}
     for key in manifest["splits"]:
         config, split = key.split("/")
@@ -45,9 +51,7 @@ def release_card(manifest: dict[str, Any], out: Path) -> str:
     jinja = Environment(
         loader=PackageLoader("kbench", "templates"), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    body = jinja.get_template("card.md.j2").render(
-        manifest=manifest, facts=facts, configs=configs, rows=_sample(manifest, out)
-    )
+    body = jinja.get_template("card.md.j2").render(manifest=manifest, facts=facts, configs=configs, rows=rows)
     return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n{body}"
 
 
@@ -76,18 +80,28 @@ def release_eval(manifest: dict[str, Any]) -> str:
     return str(yaml.safe_dump(about, sort_keys=False))
 
 
+def sampled(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The files whose first rows the card shows: one of each style."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in manifest["files"]:
+        if file["config"] not in ("facts", "entities") and file["rows"]:
+            found.setdefault(file["config"], file)
+    return list(found.values())[:_ROWS_SHOWN]
+
+
+def sample_of(style: str, table: pa.Table) -> str:
+    """The first row of a table as the card shows it."""
+    row = table.slice(0, 1).to_pylist()[0]
+    text = row["text"] if style in DOCUMENT_STYLES else f"{row['question']} → {row['answer']}"
+    return str(text.replace("\n", " ").replace("|", "\\|"))
+
+
 def _sample(manifest: dict[str, Any], out: Path) -> list[tuple[str, str]]:
     """One row of each of the first styles: (split, text)."""
-    rows, seen = [], set()
-    for file in manifest["files"]:
-        style = file["config"]
-        if style in seen or style in ("facts", "entities") or not file["rows"]:
-            continue
-        seen.add(style)
-        row = pq.read_table(out / file["path"]).slice(0, 1).to_pylist()[0]
-        text = row["text"] if style in DOCUMENT_STYLES else f"{row['question']} → {row['answer']}"
-        rows.append((f"{style}/{file['split']}", text.replace("\n", " ").replace("|", "\\|")))
-    return rows[:_ROWS_SHOWN]
+    return [
+        (f"{file['config']}/{file['split']}", sample_of(file["config"], pq.read_table(out / file["path"])))
+        for file in sampled(manifest)
+    ]
 
 
 def _content(manifest: dict[str, Any], config: str) -> str:

@@ -6,15 +6,20 @@ One `take` of all pieces of all rows leaves in its data buffer the rows themselv
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kbench.lean import spare_pandas
+
+spare_pandas()
+
 Ints = NDArray[np.int64]
-Texts = pa.StringArray
-Lists = pa.ListArray
+Texts: TypeAlias = pa.StringArray
+Lists: TypeAlias = pa.ListArray
 
 EMPTY: Texts = pa.array([], pa.string())
 
@@ -160,16 +165,18 @@ class Press:
     def __init__(self) -> None:
         self._literals: dict[str, int] = {}
         self._columns: list[Texts] = []
+        self._handles: dict[int, int] = {}
         self._size = 0
         self._bases, self._moves, self._firsts = array("q"), array("q"), array("q", [0])
         self._pool: tuple[tuple[int, int], Texts] | None = None
 
     def column(self, entries: Texts) -> int:
-        """Lay in a column; its handle is for `plan`."""
-        base = self._size
-        self._columns.append(entries)
-        self._size += len(entries)
-        return base
+        """Lay in a column, unless it is there already; its handle is for `plan`."""
+        if id(entries) not in self._handles:
+            self._handles[id(entries)] = self._size
+            self._columns.append(entries)
+            self._size += len(entries)
+        return self._handles[id(entries)]
 
     def plan(self, pieces: Sequence[str | int], shift: int = 0) -> int:
         """Set a plan of texts that stand, and of columns by their handles; row i of `print` prints entry i - shift."""
@@ -187,9 +194,16 @@ class Press:
 
         With `rows` a row is several plans: those from `rows[i]` to `rows[i + 1]`.
         """
+        return concat(list(self._runs(plans, subjects, rows)))
+
+    def print_in_runs(self, plans: Ints, subjects: Ints, rows: Ints | None = None) -> pa.ChunkedArray:
+        """The same in chunks: large columns are not copied once more to lie in one piece."""
+        return pa.chunked_array(list(self._runs(plans, subjects, rows)), pa.string())
+
+    def _runs(self, plans: Ints, subjects: Ints, rows: Ints | None) -> Iterator[Texts]:
         firsts, moves = np.asarray(self._firsts), np.asarray(self._moves)
         base = np.asarray(self._bases) + moves * len(self._literals)  # literals lie in front of the columns
-        counts, pool, printed = np.diff(firsts), self._laid_in(), list[Texts]()
+        counts, pool = np.diff(firsts), self._laid_in()
         # In runs, so that the places of the pieces stay in the processor's cache and never take much memory.
         for first, last in _cuts(plans.size if rows is None else rows):
             part = slice(first, last) if rows is None else slice(int(rows[first]), int(rows[last]))
@@ -197,8 +211,7 @@ class Press:
             at = np.repeat(subjects[part], np.diff(starts))
             at *= moves[piece]
             at += base[piece]
-            printed.append(_pressed(pool, at, starts if rows is None else starts[rows[first : last + 1] - rows[first]]))
-        return concat(printed)
+            yield _pressed(pool, at, starts if rows is None else starts[rows[first : last + 1] - rows[first]])
 
     def _laid_in(self) -> Texts:
         state = (len(self._literals), len(self._columns))

@@ -51,7 +51,7 @@ def document_rows(scene: Scene, style: str) -> pa.Table:
     }
     parts = whole.parts
     if style == "article":
-        columns["text"] = press.print(parts.plan, whole.who[parts.text], parts.starts)
+        columns["text"] = press.print_in_runs(parts.plan, whole.who[parts.text], parts.starts)
     else:
         contents = press.print(parts.plan, whole.who[parts.text])
         columns["text"] = _spoken(contents, parts)
@@ -207,14 +207,15 @@ class _Documents:
 _TURNS = schema_of("dialogue").field("turns").type
 
 
-def _spoken(contents: Texts, parts: Acted) -> Texts:
+def _spoken(contents: Texts, parts: Acted) -> pa.ChunkedArray:
     """Each dialogue as one text, a line a turn."""
     press = Press()
     said = press.column(contents)
     plans = [press.plan([f"{line}{name}: ", said]) for name in SPEAKERS.values() for line in ("\n", "")]
     opens = np.zeros_like(parts.text)
     opens[parts.starts[:-1]] = 1
-    return press.print(np.asarray(plans)[parts.assistant * 2 + opens], np.arange(parts.text.size), parts.starts)
+    plan = np.asarray(plans)[parts.assistant * 2 + opens]
+    return press.print_in_runs(plan, np.arange(parts.text.size), parts.starts)
 
 
 def _turns(contents: Texts, parts: Acted) -> pa.ListArray:

@@ -63,11 +63,8 @@ def unpermute(key: int | Words, y: Ints, n: int | Ints) -> Ints:
 
 
 def _walk(key: int | Words, x: Ints, n: int | Ints, turns: tuple[np.uint64, ...], *, inverse: bool) -> Ints:
-    least = n if isinstance(n, int) else int(n.min(initial=2))
-    if least <= 1:
-        if isinstance(n, int):
-            return x.copy()
-        raise AssertionError("a column of permutations has at least two numbers each")
+    if isinstance(n, int) and n <= 1:
+        return x.copy()
     bits, mask, most = _halves(n)
     keys = np.asarray(key, dtype=np.uint64)
     out = _feistel(keys, x.astype(np.uint64), bits, mask, turns, inverse=inverse)

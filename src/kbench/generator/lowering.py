@@ -17,8 +17,9 @@ from jinja2.nodes import EvalContext
 
 from kbench.generator.packs import Phrasing, environment
 
-_PLAIN = re.compile(r"(?:[^{\r]|\{(?![{%#])|\{\{ \w+ \}\})*")
-_NAME = re.compile(r"\{\{ (\w+) \}\}")
+_PRINT = r'\{\{ \w+(?: \| join\("(?:[^"\\\r]|\\n)*"\))? \}\}'
+_PLAIN = re.compile(rf"(?:[^{{\r]|\{{(?![{{%#])|{_PRINT})*")
+_PRINTED = re.compile(rf"({_PRINT})")
 _CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
 _LOOP = ("index", "index0", "revindex", "revindex0", "first", "last", "length")
 
@@ -69,6 +70,8 @@ def lower(
         constants: the variables that are the same in every row, with their values.
         lists: the variables that are lists of columns, with how many each holds.
     """
+    if phrasing.plain:
+        return Plan(None)
     return _lowered(phrasing.source, columns, constants, lists)
 
 
@@ -82,12 +85,9 @@ def _lowered(
     known: dict[str, Any] = {name: _Text((Slot(name),)) for name in columns}
     known |= dict(constants)
     known |= {name: [_Text((Slot(name, i),)) for i in range(n)] for name, n in lists}
-    if _PLAIN.fullmatch(source) and "\0" not in source:
-        parts = _NAME.split(source)
-        names = parts[1::2]
-        if all(isinstance(known.get(name), _Text | str) for name in names) and not _CONSTANTS & set(names):
-            pieces = [known[part] if place % 2 else part for place, part in enumerate(parts)]
-            return _plan([piece for part in pieces for piece in (part.pieces if isinstance(part, _Text) else (part,))])
+    plain = _plain(source, known)
+    if plain is not None:
+        return _plan(plain)
     tree = _parsed(source)
     try:
         return _plan(list(_Run(known).body(tree.body)))
@@ -99,6 +99,25 @@ def _lowered(
 def read_by(source: str) -> frozenset[str]:
     """The variables that a template reads when it is rendered as it stands, printed or not."""
     return frozenset(meta.find_undeclared_variables(_parsed(source)))
+
+
+def _plain(source: str, known: Mapping[str, Any]) -> list[Piece] | None:
+    """The pieces of a template that only prints variables and joins lists, which needs no parser; None for others."""
+    if "\0" in source or not _PLAIN.fullmatch(source):
+        return None
+    pieces: list[Piece] = []
+    for place, part in enumerate(_PRINTED.split(source)):
+        if place % 2 == 0:
+            pieces.append(part)
+            continue
+        name, _, between = part[3:-3].partition(" | join")
+        value = None if name in _CONSTANTS else known.get(name)
+        if between and isinstance(value, list):
+            value = _join(value, between[2:-2].replace("\\n", "\n"))
+        elif between or not isinstance(value, _Text | str):
+            return None
+        pieces += value.pieces if isinstance(value, _Text) else (value,)
+    return pieces
 
 
 @lru_cache(maxsize=4096)
@@ -177,6 +196,7 @@ class _Run:
         elif isinstance(node, nodes.For):
             yield from self.loop(node)
         elif isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name):
+            assert isinstance(node.node, nodes.Expr)
             value = self.value(node.node)
             if isinstance(value, _Stream):
                 raise NotLowered  # who comes second finds it empty
@@ -199,11 +219,13 @@ class _Run:
 
     def branch(self, node: nodes.If) -> list[nodes.Node]:
         for test, body in ((node.test, node.body), *((other.test, other.body) for other in node.elif_)):
+            assert isinstance(test, nodes.Expr)
             if self.concrete(test):
                 return body
         return node.else_
 
     def loop(self, node: nodes.For) -> Iterator[Piece]:
+        assert isinstance(node.iter, nodes.Expr)
         entries = self.value(node.iter)
         if node.test or node.recursive or not isinstance(node.target, nodes.Name) or not isinstance(entries, list):
             raise NotLowered
@@ -238,7 +260,7 @@ class _Run:
 
     def item(self, entries: list[Any], place: nodes.Expr) -> Any:
         if isinstance(place, nodes.Slice):
-            ends = [part and self.concrete(part) for part in (place.start, place.stop, place.step)]
+            ends: list[Any] = [part and self.concrete(part) for part in (place.start, place.stop, place.step)]
             return entries[slice(*ends)]
         at = self.concrete(place)
         if not isinstance(at, int) or not -len(entries) <= at < len(entries):
@@ -290,7 +312,8 @@ class _Run:
             raise NotLowered  # what follows would miss it
         if isinstance(node, nodes.Assign | nodes.AssignBlock | nodes.Macro | nodes.Block):
             raise NotLowered
-        whole = nodes.Template(body, lineno=1).set_environment(environment())
+        whole = nodes.Template(body, lineno=1)
+        whole.set_environment(environment())
         names, constants = [], []
         for name in sorted(meta.find_undeclared_variables(whole)):
             value = self.known.get(name)

@@ -6,6 +6,7 @@ another close on different codas: so no name of a world is contained in another,
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -15,7 +16,7 @@ import numpy as np
 
 from kbench.errors import SpecError
 from kbench.generator.columns import Texts, spelt, texts
-from kbench.generator.hashing import Ints, permute, stream_key
+from kbench.generator.hashing import Ints, Words, permute, stream_key
 from kbench.ids import json_digest
 
 LANES = 4096
@@ -77,18 +78,42 @@ class NameForm:
 
     def names(self, lane: int, key: int, index: Ints) -> Texts:
         """The name of each entity index. Raises SpecError where the lane has no more names."""
-        if index.size and int(index.max()) >= self.capacity:
-            raise SpecError(
-                f"{int(index.max()) + 1:,} entities need names of the form {self.form!r}, which has "
-                f"{self.capacity:,} to a world: ask for fewer entities or use another name form"
-            )
-        placed = lane % self.lanes * self.capacity + permute(key, index, self.capacity)
-        code = permute(stream_key("names", self.form), placed, self.space)
+        return names_of(lane, [(self, key, index)])[0]
+
+    def spelt(self, code: Ints) -> Texts:
+        """The names of the form by their numbers among all of them."""
         places = []
         for digit in reversed(self.digits):
             code, place = np.divmod(code, len(digit))
             places.append(place)
         return spelt(self._spelling, places[::-1])
+
+
+def names_of(lane: int, asked: Sequence[tuple[NameForm, int, Ints]]) -> list[Texts]:
+    """The names of some columns of entity indices, each in its form and under its key.
+
+    All together, since each column alone is little work. Raises SpecError where a form's lane has no more names.
+    """
+    for form, _, index in asked:
+        if index.size and int(index.max()) >= form.capacity:
+            raise SpecError(
+                f"{int(index.max()) + 1:,} entities need names of the form {form.form!r}, which has "
+                f"{form.capacity:,} to a world: ask for fewer entities or use another name form"
+            )
+    sizes = [index.size for _, _, index in asked]
+
+    def each(values: list[int]) -> Ints:
+        return np.repeat(np.asarray(values, dtype=np.int64), sizes)
+
+    def keyed(values: list[int]) -> Words:
+        return np.repeat(np.asarray(values, dtype=np.uint64), sizes)
+
+    index = np.concatenate([index for _, _, index in asked])
+    placed = permute(keyed([key for _, key, _ in asked]), index, each([form.capacity for form, _, _ in asked]))
+    placed = each([lane % form.lanes * form.capacity for form, _, _ in asked]) + placed
+    keys = keyed([stream_key("names", form.form) for form, _, _ in asked])
+    codes = np.split(permute(keys, placed, each([form.space for form, _, _ in asked])), np.cumsum(sizes)[:-1])
+    return [form.spelt(code) for (form, _, _), code in zip(asked, codes, strict=True)]
 
 
 def form_of(kind: str, names: str, locale: str = "") -> NameForm:

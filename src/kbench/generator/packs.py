@@ -62,6 +62,8 @@ class Phrasing:
     kind: str
     source: str
     line: int
+    plain: bool = False
+    """Whether it is always rendered row by row, never compiled."""
 
     @cached_property
     def template(self) -> Template:
@@ -120,6 +122,15 @@ class Pack:
     def by_id(self) -> Mapping[str, Phrasing]:
         """Every phrasing by its template id."""
         return {f"{p.style}/{p.relation}/{p.id}": p for group in self.phrasings.values() for p in group}
+
+
+def plainly(pack: Pack) -> Pack:
+    """The pack, each of its phrasings rendered row by row: the text that the compiled ones must have."""
+    if ("plainly",) not in pack.memory:
+        groups = {key: tuple(replace(p, plain=True) for p in group) for key, group in pack.phrasings.items()}
+        pack.memory["plainly",] = replace(pack, phrasings=groups)
+    found: Pack = pack.memory["plainly",]
+    return found
 
 
 def indefinite(word: str) -> str:

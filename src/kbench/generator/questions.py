@@ -72,7 +72,7 @@ def question_rows(scene: Scene, style: str, split: Split) -> pa.Table:
     sheet = Sheet(style, "question")
     for place, name in enumerate(question_names(world, style)):
         phrasings = phrasings_of(world, scene.pack, style, name, section)
-        if not phrasings:
+        if not phrasings or not world.subjects(_first_step(name), section.blocks).size:
             continue
         variants = _variants(scene, style, name, phrasings)
         every = variants[0].index
@@ -112,9 +112,9 @@ def _worded(
             setting, at = settings[id(asked)], used.subject[rows]
             if asked.index.size != every.size:
                 at = np.searchsorted(asked.index, every[at])
-            pieces = [setting.handle("said")] if style == "tone" else setting.pieces(phrasing, at)
-            if style == "choice":
-                pieces += ["\n", setting.handle(LISTED)]
+            pieces = list[str | int]()
+            pieces += [setting.handle("said")] if style == "tone" else setting.pieces(phrasing, at)
+            pieces += ["\n", setting.handle(LISTED)] if style == "choice" else []
             said = {
                 "probe": probe_of(section, style, asked.name),
                 "relation": asked.name,
@@ -139,6 +139,10 @@ def base_of(name: str) -> str:
     """The relation whose subjects' doses a question takes: its first; for an inverse one, any: they have one dose."""
     operator, *rest = name.split(".")
     return rest[0] if operator in OPERATORS else name
+
+
+def _first_step(name: str) -> str:
+    return base_of(name).split(".")[0]
 
 
 def _variants(scene: Scene, style: str, name: str, phrasings: tuple[Phrasing, ...]) -> list[Asked]:

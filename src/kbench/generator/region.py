@@ -1,4 +1,4 @@
-"""Some blocks of a world: what is asked of their entities again and again is computed once, for all of them together."""
+"""Some blocks of a world: what is asked of their entities again and again is computed once, for all of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,7 +72,11 @@ class Region(World):
 
     def names(self, kind: str, index: Ints) -> Texts:
         """The name of each entity."""
-        found: Texts = self._own(("names", kind), kind, index, lambda whole: World.names(self, kind, whole))
+        key = ("names", kind)
+        if key not in self._columns and self.places(kind, index) is not None:
+            every = self.names_of_all({kind: self.members(kind, self.held) for kind in self.spec.types})
+            self._columns.update({("names", kind): column for kind, column in every.items()})
+        found: Texts = self._own(key, kind, index, lambda whole: World.names(self, kind, whole))
         return found
 
     def numbers(self, name: str, index: Ints) -> Ints:

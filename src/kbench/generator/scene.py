@@ -1,7 +1,7 @@
 """A section to be written: its world, its pack, and what its entities are called, computed once."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from kbench.generator.columns import Texts, take
 from kbench.generator.hashing import Ints
@@ -16,7 +16,8 @@ _REMEMBERED = 2
 """Blocks of so many sections are remembered: a split's rows and those of the next are about the same entities."""
 
 
-class Called(NamedTuple):
+@dataclass(frozen=True)
+class Called:
     """The entities of a type in a section, by index: their ids, and the mentions that name them in full."""
 
     index: Ints
@@ -64,9 +65,9 @@ def scene_of(world: World, pack: Pack, section: Section) -> Scene:
     remembered: dict[bytes, tuple[World, Ints, dict[tuple[str, ...], Any]]] = world.__dict__.setdefault("_scenes", {})
     key = section.blocks.tobytes()
     if key not in remembered:
-        region = world if isinstance(world, FactWorld) else Region(world.spec, world.seed, held=section.blocks)
+        own = world if isinstance(world, FactWorld) else Region(world.spec, world.seed, held=section.blocks)
         while len(remembered) >= _REMEMBERED:
             del remembered[next(iter(remembered))]
-        remembered[key] = (region, section.blocks, {})
+        remembered[key] = (own, section.blocks, {})
     region, blocks, memory = remembered[key] = remembered.pop(key)
     return Scene(region, pack, replace(section, blocks=blocks), memory)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kbench.generator.asking import constants_of
-from kbench.generator.columns import Ints, Press, Texts, looked_up, take, texts
+from kbench.generator.columns import Ints, Press, Texts, concat, looked_up, take, texts
 from kbench.generator.mentions import later_mentions
 from kbench.generator.packs import Phrasing
 from kbench.generator.phrasing import first_phrasing
@@ -22,7 +22,7 @@ class Sentences:
         self._scene, self._style, self._press, self._index = scene, style, press, called.index
         self._single = world.spec.types[kind].single
         self.relations = list(world.spec.relations_of(kind))
-        self.has = [world.has(name, called.index) for name in self.relations]
+        self.has = [world.has(name, called.index).astype(np.int64) for name in self.relations]
         self.statements = [plain(pack, world, name) for name in self.relations]
         self._questions = [pack.of("qa", world.spec.template_of(name), "train") for name in self.relations]
         later = later_mentions(world, kind, called.index, called.mentions["name"])
@@ -96,7 +96,10 @@ class Sentences:
         """The values of a relation in each form; empty texts for entities that have none."""
         if fact not in self._values:
             world, name, has = self._scene.world, self.relations[fact], self.has[fact]
-            forms = written_forms(world, name, world.values(name, self._index[has]))
-            at = np.cumsum(has) * has
-            self._values[fact] = [take(texts(["", *form.to_pylist()]), at) for form in forms]
+            if has.all():
+                self._values[fact] = written_forms(world, name, world.values(name, self._index))
+            else:
+                forms = written_forms(world, name, world.values(name, self._index[has > 0]))
+                at = np.cumsum(has) * has
+                self._values[fact] = [take(concat([texts([""]), form]), at) for form in forms]
         return self._values[fact]

@@ -1,19 +1,23 @@
 """Phrasings set for the press: each lowered to a plan, its columns laid in, what Jinja must evaluate evaluated."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from kbench.errors import TemplateError
 from kbench.generator.bounds import in_time, watching
-from kbench.generator.columns import Ints, Press, Texts, take, texts
+from kbench.generator.columns import Ints, Press, Texts, concat, first_of_each, take, texts
 from kbench.generator.lowering import Derived, Piece, Slot, lower, read_by
 from kbench.generator.packs import LONGEST, Phrasing
 
-Column = Texts | Callable[[], Texts]
+Column: TypeAlias = Texts | Callable[[], Texts]
 """A template variable: a text for each subject, or how to get them when a phrasing first wants them."""
+
+
+_NOTHING = texts([""])
 
 
 class Setting:
@@ -34,7 +38,7 @@ class Setting:
     def entries(self, name: str) -> Texts:
         """The column of a variable."""
         column = self._columns[name]
-        if not isinstance(column, Texts):
+        if callable(column):
             column = self._columns[name] = column()
         return column
 
@@ -81,17 +85,24 @@ class Setting:
 
     def _derived(self, piece: Derived, used: Ints, *, edge: bool) -> Texts:
         """What a part of a template says of the subjects in `used`, rendered once for each distinct one."""
+        columns = [take(self.entries(column), used) for _, column in piece.names]
+        if len(columns) == 1:  # Arrow finds the distinct ones quickest
+            first, at = first_of_each(columns[0])
+            said = self._looked_into(piece, [take(columns[0], first)], edge=edge)
+            return self._scattered(take(texts(said), at), used)
+        return self._scattered(texts(self._looked_into(piece, columns, edge=edge)), used)
+
+    def _looked_into(self, piece: Derived, columns: list[Texts], *, edge: bool) -> list[str]:
         known, names = dict(piece.constants), [name for name, _ in piece.names]
-        columns = [take(self.entries(column), used).to_pylist() for _, column in piece.names]
         seen: dict[tuple[str, ...], str] = {}
-        rows = list(zip(*columns, strict=True)) if columns else [()] * used.size
+        rows = list(zip(*(column.to_pylist() for column in columns), strict=True)) if columns else [()]
         with watching():
             for row in rows:
                 if row not in seen:
                     seen[row] = in_time(piece.template.render, {**known, **dict(zip(names, row, strict=True))})
                     if edge and (not seen[row] or seen[row] != seen[row].strip()):
                         raise ValueError("the text is stripped as a whole")
-        return self._scattered([seen[row] for row in rows], used)
+        return [seen[row] for row in rows]
 
     def _rendered(self, phrasing: Phrasing, used: Ints) -> Texts:
         wanted = [name for name in self._names if name in read_by(phrasing.source) or name in phrasing.mends]
@@ -100,7 +111,7 @@ class Setting:
         rows = zip(*columns, strict=True) if columns else iter([()] * used.size)
         with watching():
             said = [phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows]
-        return self._scattered(said, used)
+        return self._scattered(texts(said), used)
 
     def _is_ragged(self, piece: Piece, used: Ints) -> bool:
         """Whether a column at the edge of a text is empty or has space around it, which is stripped with the text."""
@@ -120,14 +131,16 @@ class Setting:
             self._marked[name] = bool(found)
         return self._marked[name]
 
-    def _scattered(self, said: list[str], used: Ints) -> Texts:
-        n = int(used.max(initial=-1)) + 1
-        at = np.zeros(n, dtype=np.int64)
-        at[used] = np.arange(1, used.size + 1)
-        return take(texts(["", *said]), at)
+    def _scattered(self, said: Texts, used: Ints) -> Texts:
+        """The texts at the places of the subjects in `used`; one text alone stands for all of them."""
+        if len(said) == used.size and (used == np.arange(used.size)).all():
+            return said
+        at = np.zeros(int(used.max(initial=-1)) + 1, dtype=np.int64)
+        at[used] = np.arange(1, used.size + 1) if len(said) == used.size else 1
+        return take(concat([_NOTHING, said]), at)
 
 
-def refuse_long(said: Texts, phrasing_of: Callable[[int], Phrasing]) -> None:
+def refuse_long(said: Texts | pa.ChunkedArray, phrasing_of: Callable[[int], Phrasing]) -> None:
     """Raise TemplateError that names the phrasing of the first row whose text is longer than a row may be."""
     long = np.flatnonzero(pc.binary_length(said).to_numpy() > LONGEST)
     if long.size:

@@ -23,7 +23,7 @@ from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES, ROLES, SPLITS, STYLES, Split, schema_of
 
 _ROWS_A_SHARD = 250_000
-_FACTS_A_ROW = 2
+_FACTS_A_ROW = 3
 """In a text of several facts so many of them count as a row, so that a shard of such texts stays near 64 MB."""
 
 _SOURCES = {"dialogue": ("qa", "statement"), "article": ("statement",)}

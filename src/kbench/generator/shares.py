@@ -18,7 +18,7 @@ _SHOWN = 10
 def share_of(phrasing: Phrasing) -> Share:
     """How much of a phrasing is compiled.
 
-    `compiled`: all of it; `by value`: but a part, which Jinja renders once for each distinct value; `by row`: nothing.
+    `compiled`: all of it; `by value`: all but a part that Jinja renders once for each distinct value; `by row`: none.
     An article or dialogue is rendered by row as soon as its frame looks into a value.
     """
     known = allowed_variables(phrasing) - {"form", "sentences"}

@@ -45,7 +45,7 @@ class Sheet:
         constants: Mapping[str, str],
         entries: Mapping[str, pa.Array] | None = None,
     ) -> Setting:
-        """Take in a column of subjects: their ids and facts, the templates' variables, and other columns as they are."""
+        """Take in a column of subjects: ids, facts, the templates' variables, and other columns as they are."""
         setting = Setting(self._press, {**variables, _ID: ids}, constants, shift=self._subjects)
         for name, column in {"entity_id": ids, "fact_ids": facts, **(entries or {})}.items():
             self._entries.setdefault(name, []).append(column)
@@ -74,11 +74,11 @@ class Sheet:
         wording, subject, repeat = wording[order], subject[order], repeat[order]
         words = self._wordings
         said = {name: [w.said[name] for w in words] for name in words[0].said}
-        text = self._press.print(np.asarray([w.plan for w in words])[wording], subject)
+        text = self._press.print_in_runs(np.asarray([w.plan for w in words])[wording], subject)
         refuse_long(text, lambda row: words[int(wording[row])].phrasing)
         return {
             self._text: text,
-            "id": self._press.print(np.asarray([w.id_plan for w in words])[wording], subject),
+            "id": self._press.print_in_runs(np.asarray([w.id_plan for w in words])[wording], subject),
             "style": same(self._style, order.size),
             "repeat": pa.array(repeat, pa.int32()),
             **{name: take(pa.concat_arrays(parts), subject) for name, parts in self._entries.items()},

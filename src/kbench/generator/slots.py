@@ -2,7 +2,19 @@
 
 import numpy as np
 
-from kbench.generator.hashing import Ints, mix
+from kbench.generator.hashing import Ints, Words, mix, permute, unpermute
+
+
+def cycle(key: Words, place: Ints, n: int) -> Ints:
+    """The next of each in one cycle through the block, from its shuffled place: nobody is their own object."""
+    return unpermute(key, (place + 1) % n, n)
+
+
+def slots(key: Words, place: Ints, n: int, m: int, ends: Ints) -> Ints:
+    """Which of the m objects each of n subjects has, from its shuffled place: all different, or else intervals."""
+    if n <= m:
+        return permute(key, place, m)
+    return np.searchsorted(ends, place, side="right").astype(np.int64)
 
 
 def bounds(n: int, m: int, *, zipf: bool) -> Ints:

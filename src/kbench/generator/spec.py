@@ -158,6 +158,8 @@ def _is_family(relation: Any) -> bool:
 
 def _members(family: str, relation: dict[str, Any], where: str) -> dict[str, Any]:
     pool = relation.get("topic_pool", "")
+    if not isinstance(pool, str):
+        raise SpecError(f"{where}: relations.{family}.topic_pool: Input should be a valid string (got {pool!r})")
     try:
         topics = topics_of(pool)
     except SpecError as error:

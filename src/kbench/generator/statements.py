@@ -25,6 +25,8 @@ def statement_rows(scene: Scene) -> pa.Table:
     chains = [".".join(chain) for chain in world.spec.paths.chains] if implications else []
     for place, name in enumerate([*world.spec.relations, *chains]):
         index = world.subjects(name.split(".")[0], section.blocks)
+        if not index.size:
+            continue
         index = index[can_be_asked(world, name, index)]
         if "." in name and section.role in ("new", "known"):
             # What follows is told of those who are taught to reason: the others are asked for it.

@@ -1,4 +1,4 @@
-"""Which texts are written of the entities of a type: which facts each states, in which order, and how often it is shown.
+"""Which texts are written of the entities of a type: what each states, in which order, and how often it is shown.
 
 The k-th text of an entity takes the k-th frame, order of facts and phrasing of each. Facts that are to be said equally
 often share texts, so that the repeats of a fact's texts sum to its exposures.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kbench.generator.columns import Ints, runs, starts_of
-from kbench.generator.hashing import mix, stream_key
+from kbench.generator.hashing import Words, mix, stream_key
 from kbench.generator.sheets import in_order
 from kbench.generator.world import World
 
@@ -38,11 +38,10 @@ def tellings(world: World, style: str, kind: str, index: Ints, times: Ints, most
         times: how often each fact is to be stated: shape (relations, entities).
         most: in how many different texts a fact of each relation can be stated.
     """
-    patterns, pattern = np.unique(times.T, axis=0, return_inverse=True)
     blocks = [
         block
-        for number, row in enumerate(patterns)
-        for block in _of_one_pattern(world, style, kind, index, np.flatnonzero(pattern == number), row, most)
+        for who in _alike(times)
+        for block in _of_one_pattern(world, style, kind, index, who, times[:, who[0]], most)
     ]
     who = _joined([block.who for block in blocks])
     k, turn, repeat, count = (
@@ -56,6 +55,16 @@ def tellings(world: World, style: str, kind: str, index: Ints, times: Ints, most
     facts, starts = runs(starts_of(count)[:-1][order], count[order])
     told = _joined([block.facts.ravel() for block in blocks])[facts]
     return Tellings(who[order], k[order], turn[order], repeat[order], starts, told)
+
+
+def _alike(times: Ints) -> Iterator[Ints]:
+    """The entities whose facts are said equally often, group by group."""
+    pattern = np.zeros(times.shape[1], dtype=np.int64)
+    for row in times:
+        if (row != row[0]).any():
+            _, pattern = np.unique(pattern * (row.max() + 1) + row, return_inverse=True)
+    order = np.argsort(pattern, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(pattern[order])) + 1)
 
 
 @dataclass(frozen=True)
@@ -96,9 +105,18 @@ def _order(world: World, kind: str, index: Ints, turn: int, n: int) -> Ints:
     if world.spec.exposure.order == "fixed":
         return np.broadcast_to(np.arange(n), (index.size, n))
     key = mix(stream_key(world.seed, "order", kind), index)
-    ranks = mix(key[:, None], np.arange(n, dtype=np.int64)[None, :] + turn * n)
-    order: Ints = np.argsort(ranks, axis=1, kind="stable")
-    return order
+    return _ascending(mix(key[:, None], np.arange(n, dtype=np.int64)[None, :] + turn * n))
+
+
+def _ascending(ranks: Words) -> Ints:
+    """The places of each row's numbers in ascending order: `argsort`, by a sort of numbers that carry their places."""
+    places = np.uint64((1 << ranks.shape[1].bit_length()) - 1)
+    ordered = np.sort((ranks & ~places) | np.arange(ranks.shape[1], dtype=np.uint64), axis=1)
+    bare = ordered & ~places
+    if (bare[:, 1:] == bare[:, :-1]).any():  # two so alike that their places would decide
+        return np.argsort(ranks, axis=1, kind="stable")
+    found: Ints = (ordered & places).astype(np.int64)
+    return found
 
 
 def _joined(columns: list[Ints]) -> Ints:

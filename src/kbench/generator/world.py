@@ -3,6 +3,7 @@
 Blocks of the four roles alternate (block b has role b mod 4), so that more of one role changes nothing before it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,12 +13,12 @@ from numpy.typing import NDArray
 
 from kbench.errors import SpecError
 from kbench.generator.columns import Lists, Texts, joined, take
-from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key, unpermute
+from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key
 from kbench.generator.kinship import is_mother, parent_of, partner_of, peer_of, place_of
-from kbench.generator.names import LANES, form_of
+from kbench.generator.names import LANES, form_of, names_of
 from kbench.generator.packs import indefinite
 from kbench.generator.relations import MOST_NUMBER, Relation
-from kbench.generator.slots import bounds, pick_one_of
+from kbench.generator.slots import bounds, cycle, pick_one_of, slots
 from kbench.generator.spec import WorldSpec
 from kbench.generator.surface import (
     MOST_KEPT,
@@ -109,15 +110,22 @@ class World:
 
     def names(self, kind: str, index: Ints) -> Texts:
         """The name of each entity."""
-        entity = self.spec.types[kind]
-        form = form_of(kind, entity.names, entity.locale)
-        return form.names(int(self.tag, 16) % LANES, self._key("name", kind), index)
+        return self.names_of_all({kind: index})[kind]
+
+    def names_of_all(self, index: Mapping[str, Ints]) -> dict[str, Texts]:
+        """The name of each entity of some types."""
+        asked = []
+        for kind, column in index.items():
+            entity = self.spec.types[kind]
+            asked.append((form_of(kind, entity.names, entity.locale), self._key("name", kind), column))
+        return dict(zip(index, names_of(int(self.tag, 16) % LANES, asked), strict=True))
 
     def is_female(self, kind: str, index: Ints) -> Mask:
         """Which pronoun a person goes by; of no meaning for other types."""
         if self.spec.types[kind].elders:
             return is_mother(self._place(kind, index))
-        return below(self._key("pronoun", kind), index, 2) == 1
+        drawn: Mask = below(self._key("pronoun", kind), index, 2) == 1
+        return drawn
 
     def popularity(self, kind: str, index: Ints) -> Ints:
         """How much an entity is written about, 1 to 1000: P(popularity >= x) is about 1 / x (Zipf)."""
@@ -126,7 +134,8 @@ class World:
 
     def rank(self, stream: str, kind: str, index: Ints, k: int) -> Ints:
         """A number in [0, k) for each entity, such that each run of k entities of a role has each number once."""
-        return self.ranks((stream,), kind, index, (k,))[0]
+        ranked: Ints = self.ranks((stream,), kind, index, (k,))[0]
+        return ranked
 
     def ranks(self, streams: tuple[str, ...], kind: str, index: Ints, ks: tuple[int, ...]) -> Ints:
         """What `rank` gives for some streams, each with its k: shape (streams, entities)."""
@@ -246,11 +255,8 @@ class World:
         block = self.block_of(relation.subject, index)
         key, place = self._block_key(name, block), self._shuffled(name, index)
         if relation.subject == relation.object:
-            return unpermute(key, (place + 1) % n, n)  # one cycle through the block: nobody is their own object
-        if n <= m:
-            return permute(mix(key, block), place, m)  # all different where they suffice, else intervals
-        ends = bounds(n, m, zipf=relation.heads == "zipf")
-        return np.searchsorted(ends, place, side="right").astype(np.int64)
+            return cycle(key, place, n)
+        return slots(mix(key, block), place, n, m, bounds(n, m, zipf=relation.heads == "zipf"))
 
     def _block_key(self, name: str, block: Ints) -> Words:
         return mix(self._key("relation", name), block)

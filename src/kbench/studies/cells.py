@@ -14,7 +14,8 @@ from kbench.benchmarks.results import read_result
 from kbench.benchmarks.run import train_run
 from kbench.benchmarks.scoring import score, scores_of
 from kbench.generator.packs import load_pack
-from kbench.generator.release import Recipe, generate
+from kbench.generator.recipe import Recipe
+from kbench.generator.release import generate
 from kbench.generator.shards import styles_for
 from kbench.generator.spec import load_spec
 from kbench.ids import json_digest

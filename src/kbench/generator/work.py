@@ -1,0 +1,58 @@
+"""The work of a release: its units made and drafted, in this process or in several."""
+
+from collections.abc import Generator
+from concurrent.futures import as_completed
+from pathlib import Path
+from typing import Any
+
+from kbench.errors import KbenchError
+from kbench.generator.check import check_rows
+from kbench.generator.ownfacts.world import world_of
+from kbench.generator.packs import Pack, load_pack
+from kbench.generator.recipe import Recipe
+from kbench.generator.shards import Unit, in_working_order, unit_table
+from kbench.generator.unfinished import Draft, write_draft
+from kbench.generator.world import World
+from kbench.lean import keep_memory
+from kbench.workers import worker_pool
+
+
+def drafts_of(
+    recipe: Recipe, world: World, pack: Pack, todo: list[Unit], out: Path, workers: int, check: bool
+) -> Generator[Draft, None, None]:
+    """The units of a release as they are written, in no set order; `check` compares a sample with plain Jinja."""
+    groups = in_working_order(todo)
+    if workers == 1 or len(groups) < 2:
+        keep_memory()
+        for unit in (unit for group in groups for unit in group):
+            yield _draft(world, pack, unit, out, check)
+        return
+    with worker_pool(min(workers, len(groups)), _equip, (recipe, pack.digest)) as pool:
+        for job in as_completed([pool.submit(_work, group, out, check) for group in groups]):
+            yield from job.result()
+
+
+def _draft(world: World, pack: Pack, unit: Unit, out: Path, check: bool) -> Draft:
+    table = unit_table(world, pack, unit)
+    if check:
+        check_rows(world, pack, unit, table)
+    return write_draft(out, unit, table)
+
+
+_EQUIPMENT: dict[str, Any] = {}
+"""In a worker process: the recipe it works on, and once it has begun its world and pack."""
+
+
+def _equip(recipe: Recipe, digest: str) -> None:
+    keep_memory()
+    _EQUIPMENT.update(recipe=recipe, digest=digest)
+
+
+def _work(units: list[Unit], out: Path, check: bool) -> list[Draft]:
+    if "pack" not in _EQUIPMENT:  # not when it is equipped: what goes wrong then ends the pool without a word
+        recipe = _EQUIPMENT["recipe"]
+        pack = load_pack(recipe.templates)
+        if pack.digest != _EQUIPMENT["digest"]:
+            raise KbenchError(f"the pack {pack.name!r} was changed while it was used: run the same command again")
+        _EQUIPMENT.update(pack=recipe.fitted(pack), world=world_of(recipe.spec, recipe.seed))
+    return [_draft(_EQUIPMENT["world"], _EQUIPMENT["pack"], unit, out, check) for unit in units]
