@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from kbench.generator.bounds import watching
 from kbench.generator.columns import Ints, Press, Texts, few, lists, looked_up, runs, same, starts_of, take, texts
 from kbench.generator.hashing import below, stream_key
 from kbench.generator.packs import Pack, Phrasing
@@ -242,7 +243,8 @@ def _scripted(
         rows = np.flatnonzero(codes == code)
         if found is None:
             script[rows] = np.arange(rows.size) + len(scripts)
-            scripts += [alone(int(row)) for row in rows]
+            with watching():
+                scripts += [alone(int(row)) for row in rows]
         else:
             script[rows] = len(scripts)
             scripts.append(found)

@@ -17,8 +17,9 @@ from jinja2.nodes import EvalContext
 
 from kbench.generator.packs import Phrasing, environment
 
-_PLAIN = re.compile(r'(?:[^{\r]|\{(?![{%#])|\{\{ \w+(?: \| join\("(?:[^"\\]|\\n)*"\))? \}\})*')
-_PRINTED = re.compile(r'(\{\{ \w+(?: \| join\(".*?"\))? \}\})')
+_PRINT = r'\{\{ \w+(?: \| join\("(?:[^"\\\r]|\\n)*"\))? \}\}'
+_PLAIN = re.compile(rf"(?:[^{{\r]|\{{(?![{{%#])|{_PRINT})*")
+_PRINTED = re.compile(rf"({_PRINT})")
 _CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
 _LOOP = ("index", "index0", "revindex", "revindex0", "first", "last", "length")
 
@@ -49,8 +50,6 @@ class Plan:
     """What a template prints, piece after piece; `pieces` is None where it must be rendered row by row."""
 
     pieces: tuple[Piece, ...] | None
-    names: frozenset[str]
-    """The columns that it reads."""
 
 
 class NotLowered(Exception):
@@ -72,7 +71,7 @@ def lower(
         lists: the variables that are lists of columns, with how many each holds.
     """
     if phrasing.plain:
-        return Plan(None, frozenset(meta.find_undeclared_variables(_parsed(phrasing.source))))
+        return Plan(None)
     return _lowered(phrasing.source, columns, constants, lists)
 
 
@@ -93,7 +92,13 @@ def _lowered(
     try:
         return _plan(list(_Run(known).body(tree.body)))
     except Exception:  # whatever it does, rendered row by row it does what Jinja does, errors included
-        return Plan(None, frozenset(meta.find_undeclared_variables(tree)))
+        return Plan(None)
+
+
+@lru_cache(maxsize=4096)
+def read_by(source: str) -> frozenset[str]:
+    """The variables that a template reads when it is rendered as it stands, printed or not."""
+    return frozenset(meta.find_undeclared_variables(_parsed(source)))
 
 
 def _plain(source: str, known: Mapping[str, Any]) -> list[Piece] | None:
@@ -133,13 +138,7 @@ def _plan(pieces: list[Piece]) -> Plan:
     if merged and isinstance(merged[-1], str):
         merged[-1] = merged[-1].rstrip()
     kept = tuple(piece for piece in merged if piece != "")
-    return Plan(kept, frozenset(name for piece in kept for name in _names_of(piece)))
-
-
-def _names_of(piece: Piece) -> list[str]:
-    if isinstance(piece, Slot):
-        return [piece.name]
-    return [] if isinstance(piece, str) else [column for _, column in piece.names]
+    return Plan(kept)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ with undefined names as errors and no clock or chance.
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kbench.errors import TemplateError
+from kbench.generator.bounds import in_time
 from kbench.ids import digest_of
 from kbench.schema import STYLES, Kind
 
@@ -34,6 +36,8 @@ _VOWEL_SOUND = re.compile(
 _PACK_KEYS = ("name", "version", "language", "description", "licence")
 LONGEST = 64 * 1024
 """A row's text has at most so many bytes."""
+_MOST = 16 * LONGEST
+"""What a template computes on the way has at most so many letters, or bits."""
 
 FOLDERS = (*STYLES, "voice")
 """What a pack may hold: one folder a style, and `voice`, one file for each value of a tone relation."""
@@ -79,7 +83,7 @@ class Phrasing:
     def render(self, values: Mapping[str, Any]) -> str:
         """The text for one row. Raises TemplateError that names template and line."""
         try:
-            text = self.template.render(values).strip()
+            text = in_time(self.template.render, values).strip()
         except Exception as error:  # whatever a user's template can raise, the user is to read where
             raise TemplateError(f"{self.where}: {_said(error)}") from None
         if len(text.encode()) > LONGEST:
@@ -135,16 +139,37 @@ def indefinite(word: str) -> str:
 
 
 def _printed(value: Any) -> Any:
-    """What an expression prints: anything but a function, whose text would be its address in memory."""
-    if callable(value) and not isinstance(value, Undefined):
+    """What an expression prints: anything but what has its address in memory for a text."""
+    if isinstance(value, str | Undefined):
+        return value
+    if callable(value):
         raise TypeError(f"{getattr(value, '__name__', 'a function')} is a function: call it with ()")
+    if isinstance(value, Iterator):
+        raise TypeError("what is printed is not a text but gives texts one by one: join them, with | join(' ')")
     return value
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, in which a product or power too big for any row is an error and not a wait."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """The value of `left * right` or `left ** right`."""
+        if isinstance(right, Sized) and operator == "*":
+            left, right = right, left
+        if isinstance(right, int):
+            if operator == "**" and isinstance(left, int) and left.bit_length() * right > _MOST:
+                raise OverflowError(f"a power of more than {_MOST:,} binary digits is too big a number")
+            if operator == "*" and isinstance(left, Sized) and len(left) * right > _MOST:
+                raise OverflowError(f"{len(left)} * {right} letters: the text is longer than {LONGEST // 1024} KiB")
+        return super().call_binop(context, operator, left, right)
 
 
 @cache
 def environment() -> ImmutableSandboxedEnvironment:
     """The Jinja environment that every pack runs in."""
-    jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, finalize=_printed)
+    jinja = _Sandbox(undefined=StrictUndefined, autoescape=False, finalize=_printed)
     jinja.globals.pop("lipsum", None)
     jinja.filters.pop("random", None)
     jinja.filters["a"] = indefinite
@@ -246,4 +271,6 @@ def _read(source: Traversable, shown: str) -> str:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if isinstance(error, LookupError | AttributeError) else str(error)
+    if isinstance(error, LookupError | AttributeError):
+        return f"{type(error).__name__}: {error}"
+    return str(error) or type(error).__name__

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kbench.errors import TemplateError
+from kbench.generator.bounds import in_time, watching
 from kbench.generator.columns import Ints, Press, Texts, concat, first_of_each, take, texts
-from kbench.generator.lowering import Derived, Piece, Slot, lower
+from kbench.generator.lowering import Derived, Piece, Slot, lower, read_by
 from kbench.generator.packs import LONGEST, Phrasing
 
 Column: TypeAlias = Texts | Callable[[], Texts]
@@ -69,7 +70,7 @@ class Setting:
                 return [self._piece(piece, held, edge=i in (0, last)) for i, piece in enumerate(plan.pieces)]
             except Exception:
                 pass
-        return [self.press.column(self._rendered(phrasing, plan.names, held if used is None else used()))]
+        return [self.press.column(self._rendered(phrasing, held if used is None else used()))]
 
     def plan(self, phrasing: Phrasing, held: Ints, used: Callable[[], Ints] | None = None) -> int:
         """A plan of the press that prints a phrasing; arguments as of `pieces`."""
@@ -95,19 +96,21 @@ class Setting:
         known, names = dict(piece.constants), [name for name, _ in piece.names]
         seen: dict[tuple[str, ...], str] = {}
         rows = list(zip(*(column.to_pylist() for column in columns), strict=True)) if columns else [()]
-        for row in rows:
-            if row not in seen:
-                seen[row] = piece.template.render({**known, **dict(zip(names, row, strict=True))})
-                if edge and (not seen[row] or seen[row] != seen[row].strip()):
-                    raise ValueError("the text is stripped as a whole")
+        with watching():
+            for row in rows:
+                if row not in seen:
+                    seen[row] = in_time(piece.template.render, {**known, **dict(zip(names, row, strict=True))})
+                    if edge and (not seen[row] or seen[row] != seen[row].strip()):
+                        raise ValueError("the text is stripped as a whole")
         return [seen[row] for row in rows]
 
-    def _rendered(self, phrasing: Phrasing, names: frozenset[str], used: Ints) -> Texts:
-        wanted = [name for name in self._names if name in names or name in phrasing.mends]
+    def _rendered(self, phrasing: Phrasing, used: Ints) -> Texts:
+        wanted = [name for name in self._names if name in read_by(phrasing.source) or name in phrasing.mends]
         columns = [take(self.entries(name), used).to_pylist() for name in wanted]
         known = dict(self._constants)
         rows = zip(*columns, strict=True) if columns else iter([()] * used.size)
-        said = [phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows]
+        with watching():
+            said = [phrasing.render({**known, **dict(zip(wanted, row, strict=True))}) for row in rows]
         return self._scattered(texts(said), used)
 
     def _is_ragged(self, piece: Piece, used: Ints) -> bool:
