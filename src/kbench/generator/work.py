@@ -1,7 +1,8 @@
 """The work of a release: its units made and drafted, in this process or in several."""
 
+from collections import deque
 from collections.abc import Generator
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,24 @@ def drafts_of(
     recipe: Recipe, world: World, pack: Pack, todo: list[Unit], out: Path, workers: int, check: bool
 ) -> Generator[Draft, None, None]:
     """The units of a release as they are written, in no set order; `check` compares a sample with plain Jinja."""
-    groups = in_working_order(todo)
-    if workers == 1 or len(groups) < 2:
-        keep_memory()
-        for unit in (unit for group in groups for unit in group):
-            yield _draft(world, pack, unit, out, check)
+    waiting = deque(in_working_order(todo))
+    keep_memory()
+    helpers = min(workers, len(waiting)) - 1
+    if helpers < 1:
+        for group in waiting:
+            yield from (_draft(world, pack, unit, out, check) for unit in group)
         return
-    with worker_pool(min(workers, len(groups)), _equip, (recipe, pack.digest)) as pool:
-        for job in as_completed([pool.submit(_work, group, out, check) for group in groups]):
-            yield from job.result()
+    with worker_pool(helpers, _equip, (recipe, pack.digest)) as pool:
+        running: set[Future[list[Draft]]] = set()
+        while waiting or running:
+            while waiting and len(running) < helpers * _AHEAD:
+                running.add(pool.submit(_work, waiting.popleft(), out, check))
+            # This process is one of the workers: its turn ends with each group, to hand out and take in.
+            for unit in waiting.popleft() if waiting else ():
+                yield _draft(world, pack, unit, out, check)
+            done, running = wait(running, None if not waiting else 0, FIRST_COMPLETED)
+            for job in done:
+                yield from job.result()
 
 
 def _draft(world: World, pack: Pack, unit: Unit, out: Path, check: bool) -> Draft:
@@ -38,6 +48,9 @@ def _draft(world: World, pack: Pack, unit: Unit, out: Path, check: bool) -> Draf
         check_rows(world, pack, unit, table)
     return write_draft(out, unit, table)
 
+
+_AHEAD = 2
+"""So many groups of units lie ready for each helper, so that none waits while this process is at work."""
 
 _EQUIPMENT: dict[str, Any] = {}
 """In a worker process: the recipe it works on, and once it has begun its world and pack."""
