@@ -98,10 +98,12 @@ def sample_of(style: str, table: pa.Table) -> str:
 
 def _sample(manifest: dict[str, Any], out: Path) -> list[tuple[str, str]]:
     """One row of each of the first styles: (split, text)."""
-    return [
-        (f"{file['config']}/{file['split']}", sample_of(file["config"], pq.read_table(out / file["path"])))
-        for file in sampled(manifest)
-    ]
+    found = []
+    for file in sampled(manifest):
+        with pq.ParquetFile(out / file["path"]) as source:
+            first = pa.Table.from_batches([next(source.iter_batches(1))])
+        found.append((f"{file['config']}/{file['split']}", sample_of(file["config"], first)))
+    return found
 
 
 def _content(manifest: dict[str, Any], config: str) -> str:

@@ -67,7 +67,8 @@ def scene_of(world: World, pack: Pack, section: Section) -> Scene:
     if key not in remembered:
         own = world if isinstance(world, FactWorld) else Region(world.spec, world.seed, held=section.blocks)
         while len(remembered) >= _REMEMBERED:
-            del remembered[next(iter(remembered))]
+            _, _, memory = remembered.pop(next(iter(remembered)))
+            memory.clear()  # what it holds knows its scene, which holds it: nothing else would free it soon
         remembered[key] = (own, section.blocks, {})
     region, blocks, memory = remembered[key] = remembered.pop(key)
     return Scene(region, pack, replace(section, blocks=blocks), memory)

@@ -22,7 +22,7 @@ from kbench.generator.statements import statement_rows
 from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES, ROLES, SPLITS, STYLES, Split, schema_of
 
-_ROWS_A_SHARD = 250_000
+_ROWS_A_SHARD = 200_000
 _FACTS_A_ROW = 3
 """In a text of several facts so many of them count as a row, so that a shard of such texts stays near 64 MB."""
 
@@ -127,10 +127,9 @@ def plan_units(world: World, pack: Pack, styles: tuple[str, ...]) -> list[Unit]:
         for split in SPLITS:
             found = sections(world, style, split)
             units += _shards(style, split, found, _rows_a_block(world, pack, style))
-    for config in ("facts", "entities"):
-        everyone = [Section(role, world.blocks(role), "train", "") for role in ROLES if world.blocks(role).size]
-        units += _shards(config, "train", everyone, world.spec.block_size * 8)
-    return units
+    everyone = [Section(role, world.blocks(role), "train", "") for role in ROLES if world.blocks(role).size]
+    units += _shards("facts", "train", everyone, _facts_a_block(world))
+    return units + _shards("entities", "train", everyone, world.spec.block_size)
 
 
 def in_working_order(units: Iterable[Unit]) -> list[list[Unit]]:
@@ -146,8 +145,7 @@ def _rows_a_block(world: World, pack: Pack, style: str) -> int:
     """About how many rows the densest split of a style has in a block."""
     spec = world.spec
     if style in ("article", "dialogue"):
-        facts = sum(entity.block * len(spec.relations_of(kind)) for kind, entity in spec.types.items())
-        return facts * spec.exposure.paraphrases // _FACTS_A_ROW
+        return _facts_a_block(world) * spec.exposure.paraphrases // _FACTS_A_ROW
     names = list(spec.relations) if style == "statement" else question_names(world, style)
     rows = 0
     for name in names:
@@ -156,6 +154,11 @@ def _rows_a_block(world: World, pack: Pack, style: str) -> int:
         phrasings = len(pack.of(style, spec.template_of(name), "train"))
         rows += spec.types[kind].block * min(phrasings, spec.exposure.paraphrases)
     return rows
+
+
+def _facts_a_block(world: World) -> int:
+    """How many facts a block has at most."""
+    return sum(entity.block * len(world.spec.relations_of(kind)) for kind, entity in world.spec.types.items())
 
 
 def _shards(config: str, split: Split, found: list[Section], rows_a_block: int) -> list[Unit]:
