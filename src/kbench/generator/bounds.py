@@ -16,7 +16,8 @@ class TooLong(Exception):
     """A row that took more time than it may."""
 
 
-_watched = False
+_watcher = 0
+"""The thread that has set the alarm."""
 
 
 @contextmanager
@@ -26,26 +27,25 @@ def watching() -> Iterator[bool]:
     Gives whether it is set: in a thread other than the main one, on Windows, or where somebody else has set this alarm,
     rows are not bounded.
     """
-    global _watched
-    if _watched or not _can_watch():
-        yield _watched
+    global _watcher
+    me = threading.get_ident()
+    if _watcher == me or not _can_watch():
+        yield _watcher == me
         return
     former = signal.signal(signal.SIGVTALRM, _stop)
-    _watched = True
+    _watcher = me
     try:
         yield True
     finally:
-        _watched = False
+        _watcher = 0
         signal.signal(signal.SIGVTALRM, former)
 
 
 def in_time(render: Render, values: Mapping[str, Any]) -> str:
     """What `render` makes of the values. Raises TooLong where that takes more than `SECONDS`."""
-    if not _watched:
+    if _watcher != threading.get_ident():
         with watching() as can_stop:
             return in_time(render, values) if can_stop else render(values)
-    if threading.get_ident() != threading.main_thread().ident:
-        return render(values)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
     try:
         return render(values)
