@@ -35,6 +35,11 @@ _MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 _SPACE = texts([" "])
+_DAYS, _DAYS_BEFORE_YEARS, _DAY_NUMBERS = (
+    texts([form.format(day) for day in range(1, 32)]) for form in ("{}", "{}, ", "-{:02}")
+)
+_MONTH_NAMES, _MONTHS_FIRST = (texts([form.format(month) for month in _MONTHS]) for form in (" {} ", "{} "))
+_MONTH_NUMBERS = texts([f"-{month:02}" for month in range(1, 13)])
 MOST_KEPT = 4096
 """Of pools that make more values than this, each column's values are put together anew."""
 
@@ -53,7 +58,6 @@ def date_of(days: int) -> datetime.date:
     return _EPOCH + datetime.timedelta(days=days)
 
 
-@lru_cache(maxsize=200_000)
 def date_text(days: int) -> str:
     """A date as sentences have it: `3 May 1968`."""
     date = date_of(days)
@@ -88,14 +92,9 @@ def forms_of(relation: Relation, text: str, number: float | None) -> tuple[str, 
     if number is None:
         return _pool_forms(relation.pools, text)
     if relation.value_type == "date":
-        return (text, *_other_date_forms(int(number)))
+        date = date_of(int(number))
+        return (text, f"{_MONTHS[date.month - 1]} {date.day}, {date.year}", date.isoformat())
     return number_forms(int(number), relation.unit)
-
-
-@lru_cache(maxsize=100_000)
-def _other_date_forms(days: int) -> tuple[str, str]:
-    date = date_of(days)
-    return f"{_MONTHS[date.month - 1]} {date.day}, {date.year}", date.isoformat()
 
 
 def pooled(pools: tuple[str, ...], code: Ints) -> Texts:
@@ -124,7 +123,7 @@ def pool_forms(pools: tuple[str, ...], n: int) -> Lists:
 def said_numbers(relation: Relation, numbers: Ints) -> Texts:
     """Numbers, or dates as days, in the text that a sentence has for them."""
     if relation.value_type == "date":
-        return by_distinct(numbers, date_text)
+        return _date_forms(numbers)[0]
     said = _bare(numbers)[0]
     return joined(said, f" {relation.unit}") if relation.unit else said
 
@@ -141,12 +140,30 @@ def forms_column(relation: Relation, text: Texts, number: pa.DoubleArray) -> Lis
         kept[same, 1::2] = False
         values = side_by_side(every).values
         return lists(take(values, np.flatnonzero(kept.ravel())), starts_of(kept.sum(axis=1)))
-    if not relation.pools and relation.value_type != "date":
+    if relation.value_type == "date":
+        return side_by_side([text, *_date_forms(number.to_numpy().astype(np.int64))[1:]])
+    if not relation.pools:
         return one_each(text)
     distinct, at = first_of_each(text)
     said, numbers = take(text, distinct).to_pylist(), take(number, distinct).to_pylist()
     forms = [forms_of(relation, *pair) for pair in zip(said, numbers, strict=True)]
     return take(text_lists(forms), at)
+
+
+def _date_forms(days: Ints) -> tuple[Texts, Texts, Texts]:
+    """Dates as `date_text` has them, with the month first, and as ISO 8601 has them."""
+    date = days.astype("datetime64[D]")
+    first = date.astype("datetime64[M]")
+    month, day = first.astype(np.int64) % 12, (date - first).astype(np.int64)
+    year = pa.array(date.astype("datetime64[Y]").astype(np.int64) + 1970).cast(pa.string())
+    rows = np.arange(days.size)
+    numbered = [day, month, rows]
+    iso = [pc.utf8_lpad(year, 4, "0"), _MONTH_NUMBERS, _DAY_NUMBERS]
+    return (
+        spelt([_DAYS, _MONTH_NAMES, year], numbered),
+        spelt([_MONTHS_FIRST, _DAYS_BEFORE_YEARS, year], [month, day, rows]),
+        spelt(iso, [rows, month, day]),
+    )
 
 
 def _bare(numbers: Ints) -> tuple[Texts, Texts]:

@@ -32,7 +32,9 @@ def drafts_of(
     with worker_pool(helpers, _equip, (recipe, pack.digest)) as pool:
         running: set[Future[list[Draft]]] = set()
         while waiting or running:
-            while waiting and len(running) < helpers * _AHEAD:
+            # Towards the end one by one, so that all end together.
+            ahead = _AHEAD if len(waiting) > workers * _AHEAD else 1
+            while waiting and len(running) < helpers * ahead:
                 running.add(pool.submit(_work, waiting.popleft(), out, check))
             # This process is one of the workers: its turn ends with each group, to hand out and take in.
             for unit in waiting.popleft() if waiting else ():
