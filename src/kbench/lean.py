@@ -35,6 +35,12 @@ def spare_pandas() -> None:
         sys.meta_path.remove(finder)
 
 
+def give_back() -> None:
+    """Hand what is kept and free back to the system: pieces of other sizes are wanted next."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def keep_memory() -> None:
     """Have the C library, and Arrow through it, keep large pieces of memory for the next column.
 

@@ -87,7 +87,7 @@ class Sentences:
     def _setting(self, fact: int, opens: int, form: int) -> Setting:
         key = (fact, opens, form)
         if key not in self._settings:
-            columns = {**self._mentions[not opens], "value": lambda: self._value(fact)[form]}
+            columns = {**self._mentions[not opens], "value": self._value(fact)[form]}
             constants = constants_of(self._scene.world, self.relations[fact])
             self._settings[key] = Setting(self._press, columns, constants)
         return self._settings[key]

@@ -22,9 +22,9 @@ from kbench.generator.statements import statement_rows
 from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES, ROLES, SPLITS, STYLES, Split, schema_of
 
-_ROWS_A_SHARD = 200_000
-_FACTS_A_ROW = 3
-"""In a text of several facts so many of them count as a row, so that a shard of such texts stays near 64 MB."""
+_ROWS_A_SHARD = 180_000
+_WEIGHTS = {"article": 4, "dialogue": 15, "choice": 15}
+"""What a row counts for, in tenths, and in texts of several facts each fact: so shards take like room in memory."""
 
 _SOURCES = {"dialogue": ("qa", "statement"), "article": ("statement",)}
 """The folders whose phrasings a style is made of, where they are not its own."""
@@ -145,7 +145,7 @@ def _rows_a_block(world: World, pack: Pack, style: str) -> int:
     """About how many rows the densest split of a style has in a block."""
     spec = world.spec
     if style in ("article", "dialogue"):
-        return _facts_a_block(world) * spec.exposure.paraphrases // _FACTS_A_ROW
+        return _facts_a_block(world) * spec.exposure.paraphrases * _WEIGHTS[style] // 10
     names = list(spec.relations) if style == "statement" else question_names(world, style)
     rows = 0
     for name in names:
@@ -153,7 +153,7 @@ def _rows_a_block(world: World, pack: Pack, style: str) -> int:
         kind = spec.start_of(rest[0] if operator in OPERATORS else name)
         phrasings = len(pack.of(style, spec.template_of(name), "train"))
         rows += spec.types[kind].block * min(phrasings, spec.exposure.paraphrases)
-    return rows
+    return rows * _WEIGHTS.get(style, 10) // 10
 
 
 def _facts_a_block(world: World) -> int:

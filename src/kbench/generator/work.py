@@ -14,7 +14,7 @@ from kbench.generator.recipe import Recipe
 from kbench.generator.shards import Unit, in_working_order, unit_table
 from kbench.generator.unfinished import Draft, write_draft
 from kbench.generator.world import World
-from kbench.lean import keep_memory
+from kbench.lean import give_back, keep_memory
 from kbench.workers import worker_pool
 
 
@@ -45,6 +45,9 @@ def drafts_of(
 
 
 def _draft(world: World, pack: Pack, unit: Unit, out: Path, check: bool) -> Draft:
+    if _EQUIPMENT.get("config") != unit.config:
+        _EQUIPMENT["config"] = unit.config
+        give_back()
     table = unit_table(world, pack, unit)
     if check:
         check_rows(world, pack, unit, table)
@@ -55,7 +58,7 @@ _AHEAD = 2
 """So many groups of units lie ready for each helper, so that none waits while this process is at work."""
 
 _EQUIPMENT: dict[str, Any] = {}
-"""In a worker process: the recipe it works on, and once it has begun its world and pack."""
+"""Of this process: the config it works on; in a helper also the recipe, and once it has begun its world and pack."""
 
 
 def _equip(recipe: Recipe, digest: str) -> None:
