@@ -199,7 +199,7 @@ def test_killed_between_any_two_steps_it_ends_as_an_undisturbed_one(tmp_path: Pa
 @pytest.mark.faults
 @needs_proc
 def test_the_workers_of_a_killed_process_end_too(tmp_path: Path) -> None:
-    process = start(tmp_path / "out", "--workers", "2", "--entities", "2000")
+    process = start(tmp_path / "out", "--workers", "3", "--entities", "2000")  # itself and two helpers
     while len(workers := children_of(process.pid)) < 2:
         os.sched_yield()
     process.kill()
@@ -220,7 +220,7 @@ def test_a_worker_that_is_killed_is_told_in_one_line_and_the_same_command_goes_o
     tmp_path: Path, undisturbed: Tree
 ) -> None:
     out = tmp_path / "out"
-    process = start(out, "--workers", "2")
+    process = start(out, "--workers", "3")
     while len(workers := children_of(process.pid)) < 2:
         os.sched_yield()
     os.kill(workers[0], signal.SIGKILL)
