@@ -22,7 +22,7 @@ from kbench.generator.statements import statement_rows
 from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES, ROLES, SPLITS, STYLES, Split, schema_of
 
-_ROWS_A_SHARD = 180_000
+_ROWS_A_SHARD = 200_000
 _WEIGHTS = {"article": 4, "dialogue": 15, "choice": 18, "tone": 50}
 """What a row counts for, in tenths, and in texts of several facts each fact: so shards take like room in memory."""
 
