@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -111,7 +112,7 @@ def test_a_row_of_several_plans_is_their_texts_one_after_another(printable: Prin
     plans, who, said = rows_of(printable, data, 30)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(plans)), max_size=12)))
     rows = [0, *cuts, len(plans)] if plans or data.draw(st.booleans()) else [0]
-    expected = ["".join(said[first:last]) for first, last in zip(rows, rows[1:], strict=False)]
+    expected = ["".join(said[first:last]) for first, last in pairwise(rows)]
     assert printable.press.print(ints(plans), ints(who), ints(rows)).to_pylist() == expected
     assert printable.press.print_in_runs(ints(plans), ints(who), ints(rows)).to_pylist() == expected
 
