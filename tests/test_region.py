@@ -16,7 +16,7 @@ from kbench.generator.shards import Unit, unit_table
 from kbench.generator.world import World, build_world
 from tests.samples import SPECS, tiny
 
-WORLDS = {name: build_world(spec(), "7") for name, spec in SPECS.items()}
+WORLDS: dict[str, World] = {name: build_world(spec(), "7") for name, spec in SPECS.items()}
 CHANCE = np.random.default_rng(7)
 
 
@@ -185,7 +185,9 @@ def test_at_most_two_sections_are_remembered_and_the_one_used_longest_ago_is_fre
         gc.enable()
 
 
-@pytest.mark.parametrize("config", ["qa", "article", "dialogue", "statement", "choice", "multihop", "facts", "entities"])
+@pytest.mark.parametrize(
+    "config", ["qa", "article", "dialogue", "statement", "choice", "multihop", "facts", "entities"]
+)
 def test_rows_do_not_depend_on_which_sections_were_written_before(config: str) -> None:
     spec = tiny()
 
