@@ -16,7 +16,7 @@ from kbench.generator.shards import Unit, unit_table
 from kbench.generator.world import World, build_world
 from tests.samples import SPECS, tiny
 
-WORLDS: dict[str, World] = {name: build_world(spec(), "7") for name, spec in SPECS.items()}
+WORLDS = {name: build_world(spec(), "7") for name, spec in SPECS.items()}
 CHANCE = np.random.default_rng(7)
 
 

@@ -180,7 +180,7 @@ def test_the_content_digest_is_the_documented_one(rows: list[dict[str, Any]], cu
 
 
 def test_the_content_digest_of_a_table_is_what_it_always_was() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "texts": ["x", "é"], "number": 1.5, "n": -1, "small": 7},
         {"id": None, "texts": [], "number": None, "n": 2, "small": 0},
     ]
