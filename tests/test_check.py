@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from kbench.cli import main
-from kbench.errors import TemplateError
+from kbench.errors import CheckError
 from kbench.generator.check import check_rows
 from kbench.generator.packs import load_pack
 from kbench.generator.recipe import Recipe
@@ -42,7 +42,7 @@ def with_entry(table: pa.Table, name: str, row: int, value: object) -> pa.Table:
 
 def found_by_check(world: World, unit: Unit, table: pa.Table) -> str:
     """What the check says of an altered table."""
-    with pytest.raises(TemplateError) as refused:
+    with pytest.raises(CheckError) as refused:
         check_rows(world, PACK, unit, table)
     return str(refused.value)
 
@@ -163,6 +163,7 @@ def test_check_passes_on_the_command_line_and_ends_it_where_a_row_differs(
     assert re.search(
         r"kbench: qa/\w+-00000-of-00001.parquet, row '[^']+' \(qa/\w+/t\d+\): plain Jinja has question '", said
     )
+    assert re.search(r": this is a defect of kbench, please report it \(0 of \d+ files are done and kept\)\n$", said)
     assert said.count("\n") == 1
     assert not (out / "kbench_manifest.json").exists()
     assert run(monkeypatch, *words, str(out)) == 0

@@ -6,7 +6,7 @@ from itertools import zip_longest
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kbench.errors import TemplateError
+from kbench.errors import CheckError
 from kbench.generator.columns import concat
 from kbench.generator.hashing import stream_key
 from kbench.generator.packs import Pack, plainly
@@ -23,7 +23,7 @@ def check_rows(world: World, pack: Pack, unit: Unit, table: pa.Table) -> int:
         How many rows were compared.
 
     Raises:
-        TemplateError: a row differs; names its id and template, and both texts.
+        CheckError: a row differs; names its id and template, and both texts.
     """
     if unit.config in ("facts", "entities"):
         return 0
@@ -49,9 +49,9 @@ def _compare(unit: Unit, compiled: pa.Table, plain: pa.Table) -> None:
             continue
         if not mine or not theirs or mine["id"] != theirs["id"]:
             found, wanted = (repr(row["id"]) if row else "nothing" for row in (mine, theirs))
-            raise TemplateError(f"{unit.path}: plain Jinja has the row {wanted} where compiled there is {found}{_OURS}")
+            raise CheckError(f"{unit.path}: plain Jinja has the row {wanted} where compiled there is {found}{_OURS}")
         column = text if mine[text] != theirs[text] else next(name for name in mine if mine[name] != theirs[name])
-        raise TemplateError(
+        raise CheckError(
             f"{unit.path}, row {theirs['id']!r} ({theirs['template_id']}): plain Jinja has {column} "
             f"{theirs[column]!r}, compiled it is {mine[column]!r}{_OURS}"
         )
