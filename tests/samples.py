@@ -1,7 +1,7 @@
 """Small specs, and releases read into plain rows, that several test files share."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,7 +76,7 @@ def tiny(**changes: Any) -> WorldSpec:
     return spec_from_dict(edited(TINY, {path.replace("__", "."): value for path, value in changes.items()}), "tiny")
 
 
-SPECS = {
+SPECS: Mapping[str, Callable[[], WorldSpec]] = {
     "lab": lambda: load_spec("lab"),
     "default": lambda: (
         load_spec("default").with_sizes(entities=60, background=120).with_exposure(paraphrases=4, exposures=6)

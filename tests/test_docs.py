@@ -37,6 +37,21 @@ def test_the_docs_link_only_to_files_that_there_are(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+def test_the_table_of_the_architecture_names_every_module_and_no_other() -> None:
+    package = ROOT / "src" / "kbench"
+    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("| file | is |")[1].split("\n\n")[0]
+    named = set()
+    for row in table.splitlines()[2:]:
+        folder = Path()
+        for name in re.findall(r"`([^`]+)`", row.split("|")[1]):
+            folder = folder if "/" not in name.rstrip("/") else Path(name).parent
+            named.add(folder / Path(name).name)
+    assert all((package / name).exists() for name in named)
+    modules = {path.relative_to(package) for path in package.rglob("*.py") if path.name[0] != "_"}
+    shown = {module for module in modules if module.parts[0] not in ("cli", "templates")}
+    assert {module for module in shown if module not in named and module.parent not in named} == set()
+
+
 def test_every_package_and_data_file_is_listed_for_the_wheel() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     source = ROOT / "src"

@@ -1,7 +1,9 @@
 """A release on disk: digests of what a table says, and what is refused because it is no whole release."""
 
+import hashlib
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,67 @@ def test_columns_that_look_alike_have_digests_of_their_own(one: Any, other: Any,
 )
 def test_the_content_digest_covers_names_and_types_of_columns(other: pa.Table) -> None:
     assert content_digest(other) != content_digest(pa.table({"c": pa.array([1], pa.int32())}))
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.list_(pa.string()), pa.struct([("a", pa.string())]), pa.int8()])
+def test_a_column_without_rows_has_one_digest_whether_it_has_a_chunk_or_none(kind: pa.DataType) -> None:
+    none, empty = (pa.table({"c": pa.chunked_array(chunks, kind)}) for chunks in ([], [pa.array([], kind)]))
+    assert content_digest(none) == content_digest(empty)
+
+
+TURN = pa.struct([("role", pa.string()), ("content", pa.string())])
+SPOKEN = pa.schema([("turns", pa.list_(pa.field("element", TURN))), ("asked", pa.bool_()), *SCHEMA])
+SPOKEN_ROW = st.builds(
+    lambda row, more: {**row, **more},
+    ROW,
+    st.fixed_dictionaries(
+        {
+            "turns": st.none()
+            | st.lists(st.none() | st.fixed_dictionaries({key: st.text(max_size=2) for key in ("role", "content")})),
+            "asked": st.none() | st.booleans(),
+        }
+    ),
+)
+
+
+def as_documented(name: str, kind: pa.DataType, values: list[Any]) -> bytes:
+    """What `docs/architecture.md` says is digested of a column, put together value by value."""
+    return f"{name}\x1f{kind}\x1e".encode() + _entries(kind, values)
+
+
+def _entries(kind: pa.DataType, values: list[Any]) -> bytes:
+    nulls = values.count(None)
+    found = struct.pack("<qq", len(values), nulls)
+    if nulls:
+        found += bytes(value is not None for value in values)
+    if pa.types.is_list(kind):
+        found += _entries(pa.int32(), [len(value or []) for value in values])
+        return found + _entries(kind.value_type, [entry for value in values for entry in value or []])
+    if pa.types.is_struct(kind):
+        parts = [[None if value is None else value[part.name] for value in values] for part in kind]
+        return found + b"".join(as_documented(f.name, f.type, part) for f, part in zip(kind, parts, strict=True))
+    if pa.types.is_string(kind):
+        said = [(value or "").encode() for value in values]
+        return found + b"".join(struct.pack("<i", len(text)) for text in said) + b"".join(said)
+    code = {pa.float64(): "<d", pa.int32(): "<i", pa.int8(): "<b", pa.bool_(): "<?"}[kind]
+    return found + b"".join(struct.pack(code, 0 if value is None else value) for value in values)
+
+
+@given(rows=st.lists(SPOKEN_ROW, max_size=6), cuts=st.tuples(st.integers(0, 6), st.integers(0, 6)))
+def test_the_content_digest_is_the_documented_one(rows: list[dict[str, Any]], cuts: tuple[int, int]) -> None:
+    whole = pa.Table.from_pylist(rows, schema=SPOKEN)
+    first, last = sorted(cuts)
+    cut = pa.concat_tables([whole.slice(0, first), whole.slice(first, last - first), whole.slice(last)])
+    said = b"".join(as_documented(f.name, f.type, [row[f.name] for row in rows]) for f in SPOKEN)
+    assert content_digest(cut) == hashlib.sha256(said).hexdigest()
+
+
+def test_the_content_digest_of_a_table_is_what_it_always_was() -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "texts": ["x", "é"], "number": 1.5, "n": -1, "small": 7},
+        {"id": None, "texts": [], "number": None, "n": 2, "small": 0},
+    ]
+    assert content_digest(table(rows)) == "9c0d81403ea5046dddc2caf06196c7adc3fb41214550cd679575278191d25d16"
 
 
 def test_the_digest_of_a_split_depends_on_the_order_of_its_files() -> None:

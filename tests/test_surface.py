@@ -5,11 +5,14 @@ import re
 from dataclasses import replace
 from itertools import chain
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kbench.errors import TemplateError
+from kbench.generator.columns import take
 from kbench.generator.packs import Pack
 from kbench.generator.pools import load_pool, load_topics, other_forms, topics_of
 from kbench.generator.relations import Relation
@@ -17,11 +20,17 @@ from kbench.generator.surface import (
     date_of,
     date_text,
     days_of,
+    forms_column,
     forms_of,
     number_forms,
     number_text,
     number_words,
+    pool_forms,
+    pool_texts,
+    pooled,
+    said_numbers,
     second_form,
+    second_forms,
 )
 from tests.samples import operator_of
 from tests.small import family, made, pack_of
@@ -215,3 +224,52 @@ def test_no_value_is_asked_for_in_a_form_that_it_cannot_have(relation: str, kind
     except TemplateError:
         return
     assert [row["answer"] for row in m.of("numeric") if row["relation"] == relation] == []
+
+
+# ---- columns of values say what single values do
+
+NUMBERS_BELOW_ONE_ANOTHER = st.lists(
+    st.sampled_from([0, 1, 7, 999, 1000, 1001, 9999, 10_000, 10_001, 999_999, 1_000_000, -999, -1000, -9999, -10_000])
+    | st.integers(-(10**12), 10**12),
+    max_size=8,
+)
+DAYS_BELOW_ONE_ANOTHER = st.lists(
+    st.sampled_from([days_of(datetime.date(*ymd)) for ymd in [(1, 1, 1), (999, 12, 31), (1000, 1, 1), (1969, 12, 31)]])
+    | st.integers(days_of(datetime.date.min), days_of(datetime.date.max)),
+    max_size=8,
+)
+
+
+def said_one_by_one(relation: Relation, numbers: list[int], text: list[str]) -> None:
+    """Fail where a column of values is said otherwise than each value alone."""
+    column = np.asarray(numbers, dtype=np.int64)
+    said, number = said_numbers(relation, column), pa.array(column.astype(np.float64))
+    assert said.to_pylist() == text
+    forms = [list(forms_of(relation, *pair)) for pair in zip(text, numbers, strict=True)]
+    assert forms_column(relation, said, number).to_pylist() == forms
+    seconds = [second_form(relation, *pair) for pair in zip(text, numbers, strict=True)]
+    assert second_forms(relation, said, number).to_pylist() == seconds
+
+
+@given(numbers=NUMBERS_BELOW_ONE_ANOTHER, unit=UNITS)
+def test_a_column_of_numbers_is_said_as_each_number_is(numbers: list[int], unit: str) -> None:
+    relation = Relation(subject="person", value_type="numeric", least=0, most=1, unit=unit)
+    said_one_by_one(relation, numbers, [number_text(number, unit) for number in numbers])
+
+
+@given(days=DAYS_BELOW_ONE_ANOTHER)
+def test_a_column_of_dates_is_said_as_each_date_is(days: list[int]) -> None:
+    said_one_by_one(DATE, days, [date_text(day) for day in days])
+
+
+@pytest.mark.parametrize("pools", [("occupation",), ("tint", "animal")])
+def test_a_column_of_words_has_the_forms_of_each_word(pools: tuple[str, ...]) -> None:
+    relation = Relation(subject="person", value_type="categorical", pools=pools)
+    code = np.random.default_rng(7).integers(0, relation.choices, 300)
+    text, nulls = pooled(pools, code), pa.nulls(code.size, pa.float64())
+    said = text.to_pylist()
+    assert said == take(pool_texts(pools, relation.choices), code).to_pylist()
+    assert forms_column(relation, text, nulls).to_pylist() == [list(forms_of(relation, word, None)) for word in said]
+    assert take(pool_forms(pools, relation.choices), code).equals(forms_column(relation, text, nulls))
+    assert second_forms(relation, text, nulls).to_pylist() == [second_form(relation, word, None) for word in said]
+    assert any(len(forms_of(relation, word, None)) > 1 for word in said)

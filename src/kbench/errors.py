@@ -3,6 +3,7 @@
 KbenchError
  ├─ SpecError       a world spec (or a size, seed or recipe) that cannot be
  ├─ TemplateError   a template pack that cannot be read or rendered
+ │   └─ CheckError  compiled rows that are not those of plain Jinja
  ├─ OutputError     an output folder that holds something else
  ├─ ReleaseError    a release that is missing, altered or not whole
  ├─ ModelError      a model that cannot be found, built or loaded
@@ -21,6 +22,10 @@ class SpecError(KbenchError):
 
 class TemplateError(KbenchError):
     """A template pack that cannot be read, or a template that cannot be rendered; names template and line."""
+
+
+class CheckError(TemplateError):
+    """Compiled rows that are not those of plain Jinja: a defect of kbench, which no change of a template mends."""
 
 
 class OutputError(KbenchError):

@@ -95,7 +95,7 @@ def content_digest(table: pa.Table) -> str:
     state = hashlib.sha256()
     for field in table.schema:
         state.update(f"{field.name}\x1f{field.type}\x1e".encode())
-        _update(state, table.column(field.name).chunks)
+        _update(state, table.column(field.name).chunks or [pa.array([], field.type)])
     return state.hexdigest()
 
 
@@ -103,8 +103,6 @@ def _update(state: "hashlib._Hash", chunks: Sequence[pa.Array]) -> None:
     """Take in a column; nulls count as empty, zero or false, and where there are any, which they are counts too."""
     nulls = sum(chunk.null_count for chunk in chunks)
     state.update(sum(map(len, chunks)).to_bytes(8, "little") + nulls.to_bytes(8, "little"))
-    if not chunks:
-        return
     kind = chunks[0].type
     if nulls:
         for chunk in chunks:

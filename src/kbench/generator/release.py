@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kbench.disk import make_durable, told_in_one_line
-from kbench.errors import KbenchError, OutputError, TemplateError
+from kbench.errors import CheckError, KbenchError, OutputError, TemplateError
 from kbench.generator.card import release_card, release_eval
 from kbench.generator.lock import folder_lock
 from kbench.generator.ownfacts.world import checked_world
@@ -89,7 +89,8 @@ def generate(
 
     Raises:
         OutputError: `out` holds something else, another process writes it, or it cannot be written.
-        SpecError, TemplateError: the recipe cannot be, or a check failed.
+        SpecError, TemplateError: the recipe cannot be.
+        CheckError: a compiled row is not that of plain Jinja.
         KbenchError: a worker process died.
     """
     pack = recipe.pack()
@@ -135,7 +136,8 @@ def _write(recipe: Recipe, world: World, pack: Pack, out: Path, workers: int, ch
         with suppress(OSError):
             remove_parts(out)
         if isinstance(error, KbenchError):
-            remedy = ": mend it and run the same command again" if isinstance(error, TemplateError) else ""
+            mendable = isinstance(error, TemplateError) and not isinstance(error, CheckError)
+            remedy = ": mend it and run the same command again" if mendable else ""
             error.args = (f"{error}{remedy} ({len(files)} of {len(units)} files are done and kept)",)
         raise
 
