@@ -42,7 +42,7 @@ def give_back() -> None:
 
 
 def keep_memory() -> None:
-    """Have the C library, and Arrow through it, keep large pieces of memory for the next column.
+    """Have the C library, and Arrow through it, keep large pieces of memory: for a process that only makes tables.
 
     Pages that come fresh from the system are cleared one by one: a third of the time of making a large table. Nothing
     happens where the library is another one than glibc.

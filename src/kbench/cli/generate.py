@@ -87,6 +87,7 @@ def generate(
     from kbench.generator.ownfacts.world import checked_world
     from kbench.generator.recipe import Recipe
     from kbench.generator.shards import check_pack, styles_for
+    from kbench.lean import keep_memory
 
     world_spec = spec_of(spec, entities, facts)
     pack = None if templates is None else str(templates)
@@ -100,6 +101,7 @@ def generate(
         world = checked_world(world_spec, seed)
         show_plan(world, loaded, recipe.styles, target, workers)
         return
+    keep_memory()
     with progress_bar("writing", "files") as advance:
 
         def step(done: int, total: int, rows: int) -> None:

@@ -23,7 +23,6 @@ def drafts_of(
 ) -> Generator[Draft, None, None]:
     """The units of a release as they are written, in no set order; `check` compares a sample with plain Jinja."""
     waiting = deque(in_working_order(todo))
-    keep_memory()
     helpers = min(workers, len(waiting)) - 1
     if helpers < 1:
         for group in waiting:
