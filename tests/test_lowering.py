@@ -14,12 +14,13 @@ from jinja2 import TemplateError as JinjaError
 
 from kbench.errors import TemplateError
 from kbench.generator.columns import Press, texts
-from kbench.generator.lowering import Derived, Slot, lower
+from kbench.generator.lowering import lower
 from kbench.generator.mentions import MENTIONS
 from kbench.generator.ownfacts.pack import OwnPhrasing
 from kbench.generator.packs import Phrasing, load_pack
 from kbench.generator.setting import Setting, refuse_long
 from kbench.generator.shares import share_of
+from kbench.generator.symbolic import Derived, Slot
 from tests.samples import Row
 from tests.small import family, made, pack_of
 

@@ -1,48 +1,24 @@
 """Templates lowered to plans: what a template prints, as texts that stand and columns between them.
 
-A template's syntax tree is run once with columns in place of values. What only lays columns out (loops over sentences,
-slices, conditions on their number) is decided then; an expression that looks into a column stays Jinja's, and is
-evaluated once for each distinct entry; a template that does neither is rendered row by row.
+A plan is what the template prints when it is run once over columns; a template that cannot be run so is rendered row by
+row.
 """
 
-import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Template, meta, nodes
-from jinja2.nodes import EvalContext
+from jinja2 import meta, nodes
 
 from kbench.generator.packs import Phrasing, environment
+from kbench.generator.symbolic import Piece, Run, Slot, Text, join
 
 _PRINT = r'\{\{ \w+(?: \| join\("(?:[^"\\\r]|\\n)*"\))? \}\}'
 _PLAIN = re.compile(rf"(?:[^{{\r]|\{{(?![{{%#])|{_PRINT})*")
 _PRINTED = re.compile(rf"({_PRINT})")
 _CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
-_LOOP = ("index", "index0", "revindex", "revindex0", "first", "last", "length")
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A column, printed as it is; of a list of columns, the place in it."""
-
-    name: str
-    place: int = -1
-
-
-@dataclass(frozen=True)
-class Derived:
-    """A part of a template that looks into columns: Jinja renders it for each distinct entry of them."""
-
-    names: tuple[tuple[str, str], ...]
-    """What the part calls each column, and the column."""
-    constants: tuple[tuple[str, Any], ...]
-    template: Template
-
-
-Piece = str | Slot | Derived
 
 
 @dataclass(frozen=True)
@@ -50,10 +26,6 @@ class Plan:
     """What a template prints, piece after piece; `pieces` is None where it must be rendered row by row."""
 
     pieces: tuple[Piece, ...] | None
-
-
-class NotLowered(Exception):
-    """A template that looks into what is only known row by row."""
 
 
 def lower(
@@ -82,15 +54,15 @@ def _lowered(
     constants: tuple[tuple[str, Any], ...],
     lists: tuple[tuple[str, int], ...],
 ) -> Plan:
-    known: dict[str, Any] = {name: _Text((Slot(name),)) for name in columns}
+    known: dict[str, Any] = {name: Text((Slot(name),)) for name in columns}
     known |= dict(constants)
-    known |= {name: [_Text((Slot(name, i),)) for i in range(n)] for name, n in lists}
+    known |= {name: [Text((Slot(name, i),)) for i in range(n)] for name, n in lists}
     plain = _plain(source, known)
     if plain is not None:
         return _plan(plain)
     tree = _parsed(source)
     try:
-        return _plan(list(_Run(known).body(tree.body)))
+        return _plan(list(Run(known).body(tree.body)))
     except Exception:  # whatever it does, rendered row by row it does what Jinja does, errors included
         return Plan(None)
 
@@ -113,10 +85,10 @@ def _plain(source: str, known: Mapping[str, Any]) -> list[Piece] | None:
         name, _, between = part[3:-3].partition(" | join")
         value = None if name in _CONSTANTS else known.get(name)
         if between and isinstance(value, list):
-            value = _join(value, between[2:-2].replace("\\n", "\n"))
-        elif between or not isinstance(value, _Text | str):
+            value = join(value, between[2:-2].replace("\\n", "\n"))
+        elif between or not isinstance(value, Text | str):
             return None
-        pieces += value.pieces if isinstance(value, _Text) else (value,)
+        pieces += value.pieces if isinstance(value, Text) else (value,)
     return pieces
 
 
@@ -139,256 +111,3 @@ def _plan(pieces: list[Piece]) -> Plan:
         merged[-1] = merged[-1].rstrip()
     kept = tuple(piece for piece in merged if piece != "")
     return Plan(kept)
-
-
-@dataclass(frozen=True)
-class _Text:
-    """A text that is known only row by row, made of pieces."""
-
-    pieces: tuple[Piece, ...]
-
-
-class _Stream(list[Any]):
-    """What Jinja gives as an iterator: it has no length and no places."""
-
-
-@dataclass(frozen=True)
-class _Loop:
-    """What a loop knows of itself."""
-
-    index0: int
-    length: int
-
-    def __getitem__(self, name: str) -> int | bool:
-        if name not in _LOOP:
-            raise NotLowered
-        found: dict[str, int | bool] = {
-            "index": self.index0 + 1,
-            "index0": self.index0,
-            "revindex": self.length - self.index0,
-            "revindex0": self.length - self.index0 - 1,
-            "first": self.index0 == 0,
-            "last": self.index0 == self.length - 1,
-            "length": self.length,
-        }
-        return found[name]
-
-
-class _Run:
-    """One run of a template's statements over what is known. Anything it has no rule for raises NotLowered."""
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        self.known = dict(known)
-
-    def body(self, statements: list[nodes.Node]) -> Iterator[Piece]:
-        for statement in statements:
-            try:
-                yield from list(self.statement(statement))
-            except NotLowered:
-                yield self.derived(statement, [statement])
-
-    def statement(self, node: nodes.Node) -> Iterator[Piece]:
-        if isinstance(node, nodes.Output):
-            for part in node.nodes:
-                yield from (part.data,) if isinstance(part, nodes.TemplateData) else self.printed(part)
-        elif isinstance(node, nodes.If):
-            yield from self.body(self.branch(node))
-        elif isinstance(node, nodes.For):
-            yield from self.loop(node)
-        elif isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name):
-            assert isinstance(node.node, nodes.Expr)
-            value = self.value(node.node)
-            if isinstance(value, _Stream):
-                raise NotLowered  # who comes second finds it empty
-            self.known[node.target.name] = value
-        else:
-            raise NotLowered
-
-    def printed(self, node: nodes.Expr) -> Iterator[Piece]:
-        try:
-            value = self.value(node)
-        except NotLowered:
-            yield self.derived(node, [nodes.Output([node], lineno=node.lineno)])
-            return
-        if isinstance(value, _Text):
-            yield from value.pieces
-        elif isinstance(value, bool | int | float | str) or value is None:
-            yield str(value)
-        else:
-            raise NotLowered
-
-    def branch(self, node: nodes.If) -> list[nodes.Node]:
-        for test, body in ((node.test, node.body), *((other.test, other.body) for other in node.elif_)):
-            assert isinstance(test, nodes.Expr)
-            if self.concrete(test):
-                return body
-        return node.else_
-
-    def loop(self, node: nodes.For) -> Iterator[Piece]:
-        assert isinstance(node.iter, nodes.Expr)
-        entries = self.value(node.iter)
-        if node.test or node.recursive or not isinstance(node.target, nodes.Name) or not isinstance(entries, list):
-            raise NotLowered
-        if any(node.find_all((nodes.Assign, nodes.AssignBlock))):
-            raise NotLowered  # what a loop sets, and how long it lasts, is Jinja's to tell
-        if not entries:
-            yield from self.body(node.else_)
-        for index, entry in enumerate(entries):
-            inner = _Run({**self.known, node.target.name: entry, "loop": _Loop(index, len(entries))})
-            yield from inner.body(node.body)
-
-    def value(self, node: nodes.Expr) -> Any:
-        """A concrete value, a _Text, or a list of them."""
-        if isinstance(node, nodes.Name):
-            if node.name not in self.known:
-                raise NotLowered
-            return self.known[node.name]
-        if isinstance(node, nodes.Filter) and node.node is not None and not node.dyn_args and not node.dyn_kwargs:
-            rule = _FILTERS.get(node.name)
-            inner = self.value(node.node) if rule else None
-            if rule and isinstance(inner, list) and not node.kwargs:
-                return rule(inner, *[self.concrete(argument) for argument in node.args])
-        if isinstance(node, nodes.Getitem):
-            inner = self.value(node.node)
-            if isinstance(inner, list) and not isinstance(inner, _Stream):
-                return self.item(inner, node.arg)
-        if isinstance(node, nodes.Concat):
-            return _Text(tuple(piece for part in node.nodes for piece in self.printed(part)))
-        if isinstance(node, nodes.CondExpr) and node.expr2 is not None:
-            return self.value(node.expr1 if self.concrete(node.test) else node.expr2)
-        return self.concrete(node)
-
-    def item(self, entries: list[Any], place: nodes.Expr) -> Any:
-        if isinstance(place, nodes.Slice):
-            ends: list[Any] = [part and self.concrete(part) for part in (place.start, place.stop, place.step)]
-            return entries[slice(*ends)]
-        at = self.concrete(place)
-        if not isinstance(at, int) or not -len(entries) <= at < len(entries):
-            raise NotLowered
-        return entries[at]
-
-    def concrete(self, node: nodes.Expr) -> Any:
-        """The value of an expression that looks into no column."""
-        if isinstance(node, nodes.Filter) and node.name in ("length", "count") and isinstance(node.node, nodes.Name):
-            if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
-                raise NotLowered
-            entries = self.known.get(node.node.name)
-            if isinstance(entries, list) and not isinstance(entries, _Stream):
-                return len(entries)
-        if isinstance(node, nodes.BinExpr) and node.operator in _ARITHMETIC:
-            left, right = self.concrete(node.left), self.concrete(node.right)
-            if type(left) is int and type(right) is int:
-                return _ARITHMETIC[node.operator](left, right)
-            raise NotLowered
-        if isinstance(node, nodes.Compare) and len(node.ops) == 1 and node.ops[0].op in _COMPARISONS:
-            left, right = self.concrete(node.expr), self.concrete(node.ops[0].expr)
-            if type(left) is int and type(right) is int:
-                return _COMPARISONS[node.ops[0].op](left, right)
-            raise NotLowered
-        if isinstance(node, nodes.Not):
-            return not self.concrete(node.node)
-        if isinstance(node, nodes.And | nodes.Or):
-            left = self.concrete(node.left)
-            return self.concrete(node.right) if bool(left) is isinstance(node, nodes.And) else left
-        if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "loop":
-            loop = self.known.get("loop")
-            if isinstance(loop, _Loop):
-                return loop[node.attr]
-        if isinstance(node, nodes.Name):
-            found = self.known.get(node.name)
-            if type(found) in (int, str, bool, float):
-                return found
-            raise NotLowered
-        if any(node.find_all(nodes.Name)):
-            raise NotLowered
-        try:
-            return node.as_const(EvalContext(environment()))
-        except nodes.Impossible:
-            raise NotLowered from None
-
-    def derived(self, node: nodes.Node, body: list[nodes.Node]) -> Derived:
-        """A part of the template that Jinja renders for each distinct entry of the columns it looks into."""
-        if any(node.find_all((nodes.Assign, nodes.AssignBlock, nodes.Macro, nodes.Block))):
-            raise NotLowered  # what follows would miss it
-        if isinstance(node, nodes.Assign | nodes.AssignBlock | nodes.Macro | nodes.Block):
-            raise NotLowered
-        whole = nodes.Template(body, lineno=1)
-        whole.set_environment(environment())
-        names, constants = [], []
-        for name in sorted(meta.find_undeclared_variables(whole)):
-            value = self.known.get(name)
-            if isinstance(value, _Text) and len(value.pieces) == 1 and isinstance(value.pieces[0], Slot):
-                if value.pieces[0].place >= 0:
-                    raise NotLowered
-                names.append((name, value.pieces[0].name))
-            elif type(value) in (int, str, bool, float):
-                constants.append((name, value))
-            elif name not in environment().globals or name in self.known:
-                raise NotLowered
-        code = environment().compile(whole)
-        template = Template.from_code(environment(), code, {**environment().globals})
-        return Derived(tuple(names), tuple(constants), template)
-
-
-def _join(entries: list[Any], between: Any = "") -> _Text:
-    pieces: list[Piece] = []
-    for place, entry in enumerate(entries):
-        if place:
-            pieces.append(str(between))
-        if isinstance(entry, _Text):
-            pieces += entry.pieces
-        elif isinstance(entry, str):
-            pieces.append(entry)
-        else:
-            raise NotLowered
-    return _Text(tuple(pieces))
-
-
-def _batch(entries: list[Any], size: Any) -> _Stream:
-    if type(size) is not int or size < 1:
-        raise NotLowered
-    return _Stream(entries[start : start + size] for start in range(0, len(entries), size))
-
-
-def _map(entries: list[Any], name: Any, *arguments: Any) -> _Stream:
-    if name != "join" or len(arguments) > 1 or not all(isinstance(entry, list) for entry in entries):
-        raise NotLowered
-    return _Stream(_join(entry, *arguments) for entry in entries)
-
-
-def _end(place: int) -> Callable[[list[Any]], Any]:
-    def end(entries: list[Any]) -> Any:
-        if not entries or isinstance(entries, _Stream):
-            raise NotLowered
-        return entries[place]
-
-    return end
-
-
-_FILTERS: Mapping[str, Callable[..., Any]] = {
-    "join": _join,
-    "batch": _batch,
-    "map": _map,
-    "first": _end(0),
-    "last": _end(-1),
-    "list": list,
-}
-_ARITHMETIC: Mapping[str, Callable[[int, int], int]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "//": lambda a, b: a // b if b else _refuse(),
-    "%": lambda a, b: a % b if b else _refuse(),
-}
-_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "gt": operator.gt,
-    "gteq": operator.ge,
-    "lt": operator.lt,
-    "lteq": operator.le,
-}
-
-
-def _refuse() -> int:
-    raise NotLowered

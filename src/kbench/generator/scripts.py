@@ -7,10 +7,11 @@ import numpy as np
 
 from kbench.errors import TemplateError
 from kbench.generator.columns import Ints, Press, runs, starts_of
-from kbench.generator.lowering import Piece, Slot, lower
+from kbench.generator.lowering import lower
 from kbench.generator.mentions import Columns
 from kbench.generator.packs import Phrasing
 from kbench.generator.setting import Setting
+from kbench.generator.symbolic import Piece, Slot
 
 SPEAKERS = {"user": "User", "assistant": "Assistant"}
 _TURNS = "\0"

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from kbench.errors import TemplateError
 from kbench.generator.bounds import in_time, watching
 from kbench.generator.columns import Ints, Press, Texts, concat, first_of_each, take, texts
-from kbench.generator.lowering import Derived, Piece, Slot, lower, read_by
+from kbench.generator.lowering import lower, read_by
 from kbench.generator.packs import LONGEST, Phrasing
+from kbench.generator.symbolic import Derived, Piece, Slot
 
 Column: TypeAlias = Texts | Callable[[], Texts]
 """A template variable: a text for each subject, or how to get them when a phrasing first wants them."""

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from kbench.generator.lint import allowed_variables
-from kbench.generator.lowering import Derived, lower
+from kbench.generator.lowering import lower
 from kbench.generator.packs import Phrasing
+from kbench.generator.symbolic import Derived
 
 Share = Literal["compiled", "by value", "by row"]
 
