@@ -6,12 +6,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from kbench.generator.building import build_world
 from kbench.generator.packs import Pack, Phrasing, PhrasingRole
 from kbench.generator.pools import load_pool
 from kbench.generator.questions import question_names
 from kbench.generator.shards import plan_units, styles_for, unit_table
 from kbench.generator.spec import WorldSpec, spec_from_dict
-from kbench.generator.world import World, build_world
+from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES
 from tests.samples import TRAINING, Row, edited
 

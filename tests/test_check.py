@@ -9,6 +9,7 @@ import pytest
 
 from kbench.cli import main
 from kbench.errors import CheckError
+from kbench.generator.building import build_world
 from kbench.generator.check import check_rows
 from kbench.generator.packs import load_pack
 from kbench.generator.recipe import Recipe
@@ -16,7 +17,7 @@ from kbench.generator.release import generate
 from kbench.generator.setting import Setting
 from kbench.generator.shards import Unit, plan_units, styles_for, unit_table
 from kbench.generator.spec import WorldSpec
-from kbench.generator.world import World, build_world
+from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES
 from tests.samples import SPECS, files_under, tiny
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 
 from kbench.errors import SpecError
+from kbench.generator.building import build_world
 from kbench.generator.hashing import Ints
 from kbench.generator.spec import WorldSpec, load_spec, spec_from_dict
-from kbench.generator.world import World, build_world
+from kbench.generator.world import World
 from tests.samples import DROP, edited
 from tests.small import FAMILY, SEEDS, families, family
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kbench.errors import SpecError
+from kbench.generator.building import build_world
 from kbench.generator.names import LANES, NameForm, form_of, load_forms
 from kbench.generator.spec import builtin_specs, load_spec, spec_from_dict
-from kbench.generator.world import World, build_world
+from kbench.generator.world import World
 from tests.samples import TINY, edited
 
 FORMS = load_forms()

@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from kbench.generator.building import build_world
 from kbench.generator.columns import Ints
 from kbench.generator.packs import load_pack
 from kbench.generator.region import Region
 from kbench.generator.scene import scene_of
 from kbench.generator.sections import Section
 from kbench.generator.shards import Unit, unit_table
-from kbench.generator.world import World, build_world
+from kbench.generator.world import World
 from tests.samples import SPECS, tiny
 
 WORLDS = {name: build_world(spec(), "7") for name, spec in SPECS.items()}

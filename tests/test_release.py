@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from kbench.generator.building import build_world
 from kbench.generator.packs import load_pack
 from kbench.generator.questions import question_names
 from kbench.generator.recipe import Recipe
@@ -20,7 +21,7 @@ from kbench.generator.sections import Section
 from kbench.generator.shards import Unit, plan_units, styles_for, unit_table
 from kbench.generator.spec import load_spec
 from kbench.generator.surface import forms_of
-from kbench.generator.world import World, build_world
+from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, ROLES, SPLITS, STYLES, schema_of
 from kbench.store import Release, content_digest, open_release, split_digest
 from tests.samples import (

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from kbench.errors import SpecError
+from kbench.generator.building import build_world
 from kbench.generator.dosage import Background, Exposure, Sizes
 from kbench.generator.packs import load_pack
 from kbench.generator.relations import Relation
 from kbench.generator.shards import plan_units, styles_for, unit_table
 from kbench.generator.spec import EntityType, Paths, WorldSpec, builtin_specs, load_spec, role_of, spec_from_dict
-from kbench.generator.world import World, build_world
+from kbench.generator.world import World
 from kbench.schema import ROLES, STYLES
 from tests.samples import DROP, TINY, Row, edited, tiny
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from kbench.cli.app import app
 from kbench.errors import OutputError, SpecError
 from kbench.generator.budgets import in_budget, words_a_fact
+from kbench.generator.building import build_world
 from kbench.generator.estimate import estimates
 from kbench.generator.lint import lint_coverage, lint_pack
 from kbench.generator.packs import load_pack
@@ -20,7 +21,6 @@ from kbench.generator.seeds import commitment, private_seed, salt_of
 from kbench.generator.shards import styles_for
 from kbench.generator.spec import builtin_specs, load_spec
 from kbench.generator.starter import schema_text, world_schema, write_starter
-from kbench.generator.world import build_world
 from kbench.store import open_release
 from tests.samples import tiny
 

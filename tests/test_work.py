@@ -6,12 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from kbench.generator import work
+from kbench.generator.building import build_world
 from kbench.generator.card import release_card
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
 from kbench.generator.shards import Unit, in_working_order, plan_units, styles_for
 from kbench.generator.work import drafts_of
-from kbench.generator.world import build_world
 from kbench.schema import STYLES
 from tests.samples import SPECS, files_under, tiny
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kbench.generator.building import build_world
 from kbench.generator.hashing import Ints
 from kbench.generator.pools import load_pool
 from kbench.generator.relations import Relation
 from kbench.generator.spec import load_spec, role_of
-from kbench.generator.world import Values, World, build_world
+from kbench.generator.world import Values, World
 from kbench.schema import ROLES, Role
 from tests.samples import tiny
 

@@ -18,10 +18,10 @@ from typing import Any, Literal
 import jinja2
 import pyarrow as pa
 
+from kbench.generator.building import build_world
 from kbench.generator.packs import Pack, Phrasing, environment
 from kbench.generator.shards import plan_units, unit_table
 from kbench.generator.spec import WorldSpec
-from kbench.generator.world import build_world
 from kbench.schema import schema_of
 from kbench.store import write_table
 from tests.bench.workload import SEED, article_spec, question_spec

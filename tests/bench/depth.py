@@ -11,11 +11,12 @@ from pathlib import Path
 
 from rich.table import Table
 
+from kbench.generator.building import build_world
 from kbench.generator.packs import Pack, load_pack
 from kbench.generator.sections import Section
 from kbench.generator.shards import Unit, unit_table
 from kbench.generator.spec import WorldSpec, load_spec, spec_from_dict
-from kbench.generator.world import World, build_world
+from kbench.generator.world import World
 from tests.bench.report import show, spread
 from tests.bench.workload import SEED, use_one_thread
 

@@ -18,10 +18,11 @@ from typing import Any
 import pyarrow as pa
 from rich.table import Table
 
+from kbench.generator.building import build_world
 from kbench.generator.packs import Pack, load_pack
 from kbench.generator.shards import Unit, check_pack, in_working_order, plan_units, unit_table
 from kbench.generator.spec import WorldSpec
-from kbench.generator.world import World, build_world
+from kbench.generator.world import World
 from kbench.ids import file_sha256
 from kbench.lean import keep_memory
 from kbench.store import content_digest, write_table

@@ -108,6 +108,13 @@ def pooled(pools: tuple[str, ...], code: Ints) -> Texts:
     return spelt(said[-2::-1], places[-2::-1])
 
 
+def pool_values(relation: Relation, code: Ints) -> Texts:
+    """The values of a relation that draws from pools, by their numbers."""
+    if relation.choices <= MOST_KEPT:
+        return take(pool_texts(relation.pools, relation.choices), code)
+    return pooled(relation.pools, code)
+
+
 @cache
 def pool_texts(pools: tuple[str, ...], n: int) -> Texts:
     """The first n values that some pools make."""

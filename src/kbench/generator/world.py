@@ -11,13 +11,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kbench.errors import SpecError
 from kbench.generator.columns import Lists, Texts, joined, take
 from kbench.generator.hashing import Ints, Words, below, mix, permute, stream_key
 from kbench.generator.kinship import is_mother, parent_of, partner_of, peer_of, place_of
 from kbench.generator.names import LANES, form_of, names_of
-from kbench.generator.packs import indefinite
-from kbench.generator.relations import MOST_NUMBER, Relation
+from kbench.generator.relations import Relation
 from kbench.generator.slots import bounds, cycle, pick_one_of, slots
 from kbench.generator.spec import WorldSpec
 from kbench.generator.surface import (
@@ -25,8 +23,7 @@ from kbench.generator.surface import (
     days_of,
     forms_column,
     pool_forms,
-    pool_texts,
-    pooled,
+    pool_values,
     said_numbers,
 )
 from kbench.ids import digest_of, entity_id
@@ -163,7 +160,7 @@ class World:
         none = np.full(index.size, -1, dtype=np.int64)
         if relation.pools:
             code = self._codes(name, relation, index)
-            return Values(_pool_text(relation, code), pa.nulls(index.size, pa.float64()), none, code)
+            return Values(pool_values(relation, code), pa.nulls(index.size, pa.float64()), none, code)
         numbers = self.numbers(name, index)
         return Values(said_numbers(relation, numbers), pa.array(numbers.astype(np.float64)), none)
 
@@ -214,7 +211,7 @@ class World:
         own = self._codes(name, relation, index)
         other = (own + away) % relation.choices
         if relation.pools:
-            return _pool_text(relation, other)
+            return pool_values(relation, other)
         return said_numbers(relation, self.numbers(name, index) + relation.step * (other - own))
 
     def source_of(self, path: str) -> Relation:
@@ -296,35 +293,3 @@ class World:
         if relation.link == "partner":
             return partner_of(key, index, entity.block)
         return parent_of(key, index, entity.block, entity.elders, mother=relation.link == "mother")
-
-
-def _pool_text(relation: Relation, code: Ints) -> Texts:
-    if relation.choices <= MOST_KEPT:
-        return take(pool_texts(relation.pools, relation.choices), code)
-    return pooled(relation.pools, code)
-
-
-def build_world(spec: WorldSpec, seed: str) -> World:
-    """The world of a spec and a seed text. Raises SpecError where the spec has more entities than names."""
-    world = World(spec, seed)
-    for role in ROLES:
-        blocks = spec.blocks(role)
-        most, kind = min((_most_blocks(spec, kind), kind) for kind in spec.types)
-        if (blocks - 1) * len(ROLES) + ROLES.index(role) + 1 > most and blocks:
-            raise SpecError(
-                f"{blocks * spec.block_size:,} {role} entities are more than the names of {indefinite(kind)} allow: "
-                f"ask for at most {most // len(ROLES) * spec.block_size:,}, or give types.{kind} another name form"
-            )
-    for name, relation in spec.relations.items():
-        if relation.reach > spec.blocks("background"):
-            raise SpecError(
-                f"relations.{name}.reach: {relation.reach} background blocks are meant, and sizes.background = "
-                f"{spec.sizes.background} makes {spec.blocks('background')}"
-            )
-    return world
-
-
-def _most_blocks(spec: WorldSpec, kind: str) -> int:
-    """How many blocks, of all roles together, the names of a type are enough for."""
-    entity = spec.types[kind]
-    return MOST_NUMBER if entity.single else form_of(kind, entity.names, entity.locale).capacity // entity.block

@@ -10,13 +10,14 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
+from kbench.generator.building import build_world
 from kbench.generator.columns import Lists, Texts, take, text_lists, texts
 from kbench.generator.hashing import Ints, below, mix, permute
 from kbench.generator.ownfacts.book import OwnFact
 from kbench.generator.ownfacts.spec import FactSpec
 from kbench.generator.ownfacts.values import texts_of
 from kbench.generator.spec import WorldSpec
-from kbench.generator.world import Mask, Values, World, build_world
+from kbench.generator.world import Mask, Values, World
 from kbench.ids import entity_id
 from kbench.schema import ROLES
 
