@@ -26,8 +26,10 @@ def verify(
     """
     from kbench.generator.manifests import Given
     from kbench.generator.verify import verify_release
+    from kbench.lean import keep_memory
     from kbench.store import write_json
 
+    keep_memory()
     with progress_bar("verifying", "files") as advance:
         found = verify_release(folder, Given(seed_file, templates, facts), workers=workers, progress=advance)
     width = max((len(finding.where) for finding in found.findings), default=0)

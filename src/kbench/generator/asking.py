@@ -98,7 +98,7 @@ def _followed(scene: Scene, name: str, index: Ints) -> Asked:
         name,
         kind,
         index,
-        scene.ids(kind, index),
+        scene.world.ids(kind, index),
         mention_columns(scene, kind, index),
         world.forms(name, index, values),
         relation.value_type,
@@ -131,7 +131,7 @@ def can_be_asked(world: World, name: str, index: Ints) -> Mask:
 
 def fact_ids(scene: Scene, name: str, index: Ints) -> Texts:
     """The id of the fact that each subject has of a relation."""
-    return joined(scene.ids(scene.world.spec.relations[name].subject, index), fact_id("", name))
+    return joined(scene.world.ids(scene.world.spec.relations[name].subject, index), fact_id("", name))
 
 
 def hop_ids(scene: Scene, step: str, index: Ints) -> Texts:
@@ -145,7 +145,7 @@ def hop_ids(scene: Scene, step: str, index: Ints) -> Texts:
             start = first_phrasing(world, "qa", step, role, index[rows], len(phrasings))
             ending[rows] = start + len(endings)
             endings += [question_id("", step, "qa", phrasing.id) for phrasing in phrasings]
-    return joined(scene.ids(kind, index), take(texts(endings), ending))
+    return joined(scene.world.ids(kind, index), take(texts(endings), ending))
 
 
 def place_of(relation: Relation) -> tuple[int, str]:

@@ -19,14 +19,14 @@ def fact_rows(scene: Scene) -> pa.Table:
         n, values = index.size, world.values(name, index)
         columns = {
             "fact_id": fact_ids(scene, name, index),
-            "subject_id": scene.ids(kind, index),
+            "subject_id": scene.world.ids(kind, index),
             "subject": scene.mention(kind, index, "name"),
             "relation": same(name, n),
             "value_type": same(relation.value_type, n),
             "value": values.text,
             "number": values.number,
             "unit": same(world.source_of(name).unit, n),
-            "object_id": scene.ids(relation.object, values.object) if relation.object else same("", n),
+            "object_id": scene.world.ids(relation.object, values.object) if relation.object else same("", n),
             "exposures": pa.array(stated(world, section.role, name, kind, index), pa.int32()),
             "role": same(section.role, n),
         }

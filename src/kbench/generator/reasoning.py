@@ -73,7 +73,7 @@ def ask_reverse(scene: Scene, name: str) -> Asked:
         name,
         relation.subject,
         index,
-        scene.ids(relation.subject, index),
+        scene.world.ids(relation.subject, index),
         {"value": said},
         _name_forms(scene, relation.subject, index),
         "entity",
@@ -128,7 +128,7 @@ def _pairs(scene: Scene, name: str, relation_name: str, kind: str) -> Asked:
         answers = take(text_lists([_difference(int(n), unit) for n in distinct]), at)
     else:
         answers = _name_forms(scene, relation.subject, np.where(larger == (kind != "less"), index, partner))
-    facts, hops, ids = of_both(fact_ids), of_both(hop_ids), scene.ids(relation.subject, index)
+    facts, hops, ids = of_both(fact_ids), of_both(hop_ids), scene.world.ids(relation.subject, index)
     return Asked(name, relation.subject, index, ids, columns, answers, value_type, facts, hops, number, unit)
 
 
@@ -169,7 +169,7 @@ def _both(scene: Scene, name: str, one: str, two: str) -> Asked:
     }
     facts, hops = (side_by_side([ids(scene, step, index) for step in (one, two)]) for ids in (fact_ids, hop_ids))
     answers, number = _name_forms(scene, kind, index), pa.nulls(index.size, pa.float64())
-    return Asked(name, kind, index, scene.ids(kind, index), columns, answers, "entity", facts, hops, number)
+    return Asked(name, kind, index, scene.world.ids(kind, index), columns, answers, "entity", facts, hops, number)
 
 
 def _sets(scene: Scene, name: str, rest: list[str], kind: str, sets: Sets) -> Asked:
@@ -198,7 +198,7 @@ def _sets(scene: Scene, name: str, rest: list[str], kind: str, sets: Sets) -> As
         name,
         relation.object,
         index,
-        scene.ids(relation.object, index),
+        scene.world.ids(relation.object, index),
         mention_columns(scene, relation.object, index),
         take(answers, kept),
         "numeric" if operator == "count" else "entity",

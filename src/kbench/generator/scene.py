@@ -45,10 +45,6 @@ class Scene:
         found: Called = self.memory[key]
         return found
 
-    def ids(self, kind: str, index: Ints) -> Texts:
-        """The id of each entity, the section's own or not."""
-        return self.world.ids(kind, index)
-
     def mention(self, kind: str, index: Ints, variable: str) -> Texts:
         """A mention of each entity by its full name, the section's own or not."""
         own = self.called(kind)

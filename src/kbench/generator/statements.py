@@ -122,7 +122,7 @@ class _Told:
     def laid_in(self, sheet: Sheet, value: Texts) -> Setting:
         """The columns that its phrasings print."""
         variables = {**mention_columns(self.scene, self.kind, self.index), "value": value}
-        ids = self.scene.ids(self.kind, self.index)
+        ids = self.scene.world.ids(self.kind, self.index)
         return sheet.lay_in(ids, self.facts, variables, constants_of(self.scene.world, self.name))
 
 

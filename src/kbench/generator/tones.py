@@ -37,7 +37,7 @@ def ask_tone(scene: Scene, name: str, index: Ints, prompt: Phrasing) -> Asked:
         name,
         kind,
         index,
-        scene.ids(kind, index),
+        scene.world.ids(kind, index),
         {"said": texts(lines)},
         answers,
         "tone",

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import as_completed
 from dataclasses import replace
-from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,12 @@ from kbench.generator.manifests import (
     read_back,
     read_manifest,
 )
-from kbench.generator.ownfacts.pack import fit_pack
 from kbench.generator.ownfacts.world import world_of
-from kbench.generator.packs import Pack, load_pack
+from kbench.generator.packs import Pack
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import manifest_of
-from kbench.generator.shards import Unit, plan_units
+from kbench.generator.shards import Unit, in_working_order, plan_units
+from kbench.generator.work import equip, equipment
 from kbench.generator.world import World
 from kbench.schema import ROLES
 from kbench.store import MANIFEST, Release
@@ -105,6 +106,8 @@ def _by_rows(
     for done, each in enumerate(_compare_all(recipe, world, pack, units, folder, entries, workers), 1):
         compared.append(each)
         progress(done, len(units))
+    place = {unit.path: number for number, unit in enumerate(units)}
+    compared.sort(key=lambda each: place[each.file.path])
     full = [each for each in compared if each.file.rows]
     off = [each.file.path for each in full if each.listed and each.said]
     if is_foreign(manifest) and (off or {each.file.path for each in full} != entries.keys()):
@@ -132,24 +135,19 @@ def _compare_all(
     entries: Mapping[str, dict[str, Any]],
     workers: int,
 ) -> Iterator[Compared]:
-    jobs = [(unit, folder, entries.get(unit.path, {})) for unit in units]
-    if workers == 1 or len(jobs) < 2:
-        for job in jobs:
+    groups = [[(unit, folder, entries.get(unit.path, {})) for unit in group] for group in in_working_order(units)]
+    if workers == 1 or len(groups) < 2:
+        for job in chain.from_iterable(groups):
             yield compare_unit(world, pack, *job)
         return
-    with worker_pool(min(workers, len(jobs))) as pool:
-        futures = [pool.submit(_compare, recipe, *job) for job in jobs]
-        for future in futures:
-            yield future.result()
+    with worker_pool(min(workers, len(groups)), equip, (recipe, pack.digest)) as pool:
+        for done in as_completed([pool.submit(_compare, group) for group in groups]):
+            yield from done.result()
 
 
-def _compare(recipe: Recipe, unit: Unit, folder: Path, entry: dict[str, Any]) -> Compared:
-    pack = fit_pack(_loaded(recipe.templates), recipe.spec, own=recipe.templates is not None)
-    return compare_unit(world_of(recipe.spec, recipe.seed), pack, unit, folder, entry)
-
-
-# A worker reads the pack once, and its templates stay compiled.
-_loaded = cache(load_pack)
+def _compare(jobs: list[tuple[Unit, Path, dict[str, Any]]]) -> list[Compared]:
+    world, pack = equipment()
+    return [compare_unit(world, pack, *job) for job in jobs]
 
 
 def _by_digests(

@@ -28,7 +28,7 @@ def drafts_of(
         for group in waiting:
             yield from (_draft(world, pack, unit, out, check) for unit in group)
         return
-    with worker_pool(helpers, _equip, (recipe, pack.digest)) as pool:
+    with worker_pool(helpers, equip, (recipe, pack.digest)) as pool:
         running: set[Future[list[Draft]]] = set()
         while waiting or running:
             # Towards the end one by one, so that all end together.
@@ -60,16 +60,23 @@ _EQUIPMENT: dict[str, Any] = {}
 """Of this process: the config it works on; in a helper also the recipe, and once it has begun its world and pack."""
 
 
-def _equip(recipe: Recipe, digest: str) -> None:
+def equip(recipe: Recipe, digest: str) -> None:
+    """Begin a helper process that works on a recipe, with a pack of that digest."""
     keep_memory()
     _EQUIPMENT.update(recipe=recipe, digest=digest)
 
 
-def _work(units: list[Unit], out: Path, check: bool) -> list[Draft]:
+def equipment() -> tuple[World, Pack]:
+    """The world and the pack of a helper process. Raises KbenchError where the pack is not the one it is to have."""
     if "pack" not in _EQUIPMENT:  # not when it is equipped: what goes wrong then ends the pool without a word
         recipe = _EQUIPMENT["recipe"]
         pack = load_pack(recipe.templates)
         if pack.digest != _EQUIPMENT["digest"]:
             raise KbenchError(f"the pack {pack.name!r} was changed while it was used: run the same command again")
         _EQUIPMENT.update(pack=recipe.fitted(pack), world=world_of(recipe.spec, recipe.seed))
-    return [_draft(_EQUIPMENT["world"], _EQUIPMENT["pack"], unit, out, check) for unit in units]
+    return _EQUIPMENT["world"], _EQUIPMENT["pack"]
+
+
+def _work(units: list[Unit], out: Path, check: bool) -> list[Draft]:
+    world, pack = equipment()
+    return [_draft(world, pack, unit, out, check) for unit in units]
