@@ -20,13 +20,13 @@ import pytest
 
 import kbench.errors
 from kbench.errors import KbenchError, MissingExtra, OutputError, TemplateError
-from kbench.generator.lock import LOCK, folder_lock
 from kbench.generator.ownfacts.world import checked_world
 from kbench.generator.packs import Pack, Phrasing, load_pack
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
 from kbench.generator.shards import plan_units, styles_for, unit_table
 from kbench.generator.unfinished import PLAN, templates_digest
+from kbench.lock import LOCK, folder_lock
 from kbench.schema import STYLES
 from kbench.store import MANIFEST
 from tests.samples import SPECS, files_under, tiny

@@ -1,4 +1,4 @@
-"""Who may import whom: `errors, ids, disk, lean, workers ← schema ← store ← {generator ∥ benchmarks} ← studies ← cli`."""
+"""Who may import whom: `errors … shelf ← schema ← store ← {generator ∥ benchmarks ← exports ∥ hub} ← studies ← api ← cli`."""
 
 import ast
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src"
 MODULES = sorted(path.relative_to(SOURCE) for path in (SOURCE / "kbench").rglob("*.py"))
 
-_BASE = {"errors", "ids", "disk", "lean", "workers"}
+_BASE = {"errors", "ids", "disk", "lean", "lock", "workers", "shelf"}
 _DATA = _BASE | {"schema", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
@@ -20,14 +20,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ids": set(),
     "lean": set(),
     "disk": {"errors"},
+    "lock": {"errors", "disk"},
     "workers": {"errors"},
+    "shelf": set(),
     "schema": _BASE,
     "store": _BASE | {"schema"},
     "templates": set(),
     "generator": _DATA | {"generator", "templates"},
     "benchmarks": _DATA | {"benchmarks"},
+    "exports": _DATA | {"benchmarks", "exports"},
+    "hub": _DATA | {"hub"},
     "studies": _DATA | {"generator", "benchmarks", "studies"},
-    "cli": _DATA | {"generator", "benchmarks", "studies", "cli"},
+    "api": _DATA | {"generator", "benchmarks", "exports", "hub", "studies", "api"},
+    "cli": _DATA | {"generator", "benchmarks", "exports", "hub", "studies", "api", "cli"},
 }
 """For each part of kbench the parts it may import; `kbench` itself (the version) is open to all."""
 

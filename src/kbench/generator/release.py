@@ -9,7 +9,6 @@ from typing import Any
 from kbench.disk import make_durable, told_in_one_line
 from kbench.errors import CheckError, KbenchError, OutputError, TemplateError
 from kbench.generator.card import release_card, release_eval
-from kbench.generator.lock import folder_lock
 from kbench.generator.ownfacts.world import checked_world
 from kbench.generator.packs import Pack
 from kbench.generator.recipe import Recipe
@@ -32,6 +31,7 @@ from kbench.generator.unfinished import (
 from kbench.generator.work import drafts_of
 from kbench.generator.world import World
 from kbench.ids import json_digest
+from kbench.lock import folder_lock
 from kbench.schema import ROLES, SPLITS, Role
 from kbench.store import (
     FORMAT,

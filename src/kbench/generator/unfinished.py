@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from kbench.disk import make_durable
 from kbench.errors import OutputError
-from kbench.generator.lock import LOCK
 from kbench.generator.packs import Pack
 from kbench.generator.shards import Unit
 from kbench.ids import digest_of, file_sha256
+from kbench.lock import LOCK
 from kbench.schema import STYLES
 from kbench.store import MANIFEST, content_digest, prepare_folder, write_json, write_part
 

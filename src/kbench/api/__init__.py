@@ -1,0 +1,1 @@
+"""The Python door: what `import kbench` offers beside the command line."""
