@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from kbench.disk import whole_or_not_at_all
 from kbench.errors import OutputError, ReleaseError
 from kbench.ids import digest_of, file_sha256
+from kbench.rows import Rows
 from kbench.schema import LOW_CARDINALITY
 
 MANIFEST = "kbench_manifest.json"
@@ -144,7 +146,7 @@ def split_digest(contents: Iterable[str]) -> str:
     return digest_of(*contents)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Release:
     """A whole release on disk: a folder and its manifest."""
 
@@ -178,6 +180,36 @@ class Release:
             have = ", ".join(f"{c}/{s}" for c in self.configs() for s in self.splits(c))
             raise ReleaseError(f"the release {self.path} has no {config}/{split}: have {have}")
         return pa.concat_tables([self._read(file) for file in files])
+
+    def rows(self, config: str, split: str = "train") -> Rows:
+        """Every row of a split, as a value that shows itself and goes on to pandas, polars or datasets.
+
+        `facts` and `entities` have the one split `train`. Raises ReleaseError as `table` does.
+        """
+        return Rows(self.table(config, split), f"{config}/{split}")
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many rows each split of each config has."""
+        splits = self.manifest["splits"]
+        return {c: {s: int(splits[f"{c}/{s}"]["rows"]) for s in self.splits(c)} for c in self.configs()}
+
+    def __repr__(self) -> str:
+        """Where it lies, its world and digest, and the rows of each split of each config."""
+        counts = self.counts()
+        wide = max(map(len, counts), default=0)
+        lines = [f"release {self.path}: world {self.world}, digest {self.digest[:16]}"]
+        for config, splits in counts.items():
+            lines.append(f"  {config:<{wide}}  " + ", ".join(f"{split} {rows:,}" for split, rows in splits.items()))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook: a row a config, a column a split."""
+        counts = self.counts()
+        splits = list(dict.fromkeys(split for found in counts.values() for split in found))
+        cells = [[c, *(f"{found[s]:,}" if s in found else "" for s in splits)] for c, found in counts.items()]
+        body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in [["", *splits], *cells])
+        about = f"release {escape(str(self.path))}: world {self.world}, digest {self.digest[:16]}"
+        return f"<table><caption>{about}</caption>{body}</table>"
 
     def _read(self, file: dict[str, Any]) -> pa.Table:
         path = self.path / file["path"]

@@ -11,7 +11,6 @@ from kbench.cli.dry_run import show_plan
 
 if TYPE_CHECKING:
     from kbench.generator.recipe import Recipe
-    from kbench.generator.spec import WorldSpec
 
 _DEFAULT_SEED = "0"
 _DEFAULT_SPEC = "default"
@@ -83,22 +82,28 @@ def generate(
 
     Example: kbench generate --style article --entities 500 --seed 7 --out my-world
     """
+    from kbench.api.recipes import recipe_of
     from kbench.generator import release as releases
     from kbench.generator.ownfacts.world import checked_world
-    from kbench.generator.recipe import Recipe
-    from kbench.generator.shards import check_pack, styles_for
+    from kbench.generator.shards import check_pack
     from kbench.lean import keep_memory
 
-    world_spec = spec_of(spec, entities, facts)
-    pack = None if templates is None else str(templates)
-    seed, is_private = _seed(seed, private, seed_file)
-    recipe = Recipe(world_spec, seed, styles_for([s.value for s in style], world_spec), pack, is_private)
-    target = out or Path(f"kbench-{world_spec.name}-{'private' if is_private else _safe(seed)}")
+    recipe = recipe_of(
+        [s.value for s in style],
+        spec=spec,
+        seed=seed,
+        entities=entities,
+        facts=facts,
+        templates=templates,
+        private=private,
+        seed_file=seed_file,
+    )
+    target = out or Path(f"kbench-{recipe.spec.name}-{'private' if recipe.private else _safe(seed)}")
     warn_of(recipe)
     if dry_run:
         loaded = recipe.pack()
-        check_pack(world_spec, loaded, recipe.styles)
-        world = checked_world(world_spec, seed)
+        check_pack(recipe.spec, loaded, recipe.styles)
+        world = checked_world(recipe.spec, recipe.seed)
         show_plan(world, loaded, recipe.styles, target, workers)
         return
     keep_memory()
@@ -121,41 +126,12 @@ def generate(
         typer.echo(f"  {key:<22}{split['rows']:>10,} rows")
 
 
-def spec_of(spec: str, entities: int | None, facts: Path | None) -> "WorldSpec":
-    """The spec of a world, or of a user's own facts. Raises SpecError where both are asked for."""
-    from kbench.errors import SpecError
-    from kbench.generator.ownfacts.book import load_facts
-    from kbench.generator.ownfacts.spec import spec_of_facts
-    from kbench.generator.spec import load_spec
-
-    if facts is None:
-        world_spec = load_spec(spec)
-        return world_spec if entities is None else world_spec.with_sizes(entities=entities)
-    if spec != _DEFAULT_SPEC or entities is not None:
-        raise SpecError(f"--facts brings its own subjects: leave {'--spec' if entities is None else '--entities'} away")
-    return spec_of_facts(load_facts(facts))
-
-
 def warn_of(recipe: "Recipe") -> None:
     """Tell on stderr what the author of a file of facts should know of the release."""
-    from kbench.generator.ownfacts.pack import warnings_of
-    from kbench.generator.ownfacts.spec import FactSpec
+    from kbench.api.recipes import warnings_for
 
-    if isinstance(recipe.spec, FactSpec):
-        for line in warnings_of(recipe.spec, recipe.pack()):
-            typer.echo(f"kbench: warning: {line}", err=True)
-
-
-def _seed(seed: str, private: bool, seed_file: Path | None) -> tuple[str, bool]:
-    """The seed, and whether it is a secret. Raises SpecError where a secret is given as an argument."""
-    from kbench.errors import SpecError
-    from kbench.generator.seeds import private_seed
-
-    if not private and seed_file is None:
-        return seed, False
-    if seed != _DEFAULT_SEED:
-        raise SpecError("--seed is no secret: give a private world's seed by --seed-file or KBENCH_SEED alone")
-    return private_seed(seed_file), True
+    for line in warnings_for(recipe):
+        typer.echo(f"kbench: warning: {line}", err=True)
 
 
 def _safe(seed: str) -> str:

@@ -1,0 +1,102 @@
+"""Releases from Python: made, and found by name."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from kbench.api.recipes import DEFAULT_SEED, DEFAULT_SPEC, PathLike, Spec, Styles, recipe_of, warnings_for
+from kbench.generator import release as releases
+from kbench.generator.recipe import Recipe
+from kbench.generator.unfinished import Resume
+from kbench.shelf import shelved
+from kbench.store import Release, open_release
+
+Progress = Callable[[int, int, int], None]
+"""Called with the files done, the files in all, and the rows of the file just done."""
+
+
+def generate(
+    out: PathLike,
+    style: Styles = "qa",
+    *,
+    entities: int | None = None,
+    seed: str | int = DEFAULT_SEED,
+    spec: Spec = DEFAULT_SPEC,
+    facts: PathLike | None = None,
+    templates: PathLike | None = None,
+    private: bool = False,
+    seed_file: PathLike | None = None,
+    workers: int = 1,
+    resume: Resume = "if_possible",
+    check: bool = False,
+    progress: Progress = lambda done, total, rows: None,
+) -> Release:
+    """Write a release, or finish one that was interrupted; a finished one is left alone: `kbench generate` in Python.
+
+    The same arguments give the same bytes, here and on the command line.
+
+    Args:
+        out: the folder to write; it must be empty, or hold this same release, whole or unfinished.
+        style: `"qa"`, another style, several, or `"all"`.
+        entities: new subject entities, rounded up to whole blocks; the spec's own number if None.
+        seed: the seed of the world, any text; 7 is the text "7".
+        spec: a built-in world by name (default, known, lab, starter), a TOML file, or the same tables as a dict.
+        facts: your own facts instead of a world: CSV, JSONL or Parquet with the columns subject, relation, value.
+        templates: the folder of a template pack; the built-in one if None.
+        private: whether the seed is a secret, read from `seed_file` or the environment variable `KBENCH_SEED`.
+        seed_file: the file with the seed of a private world, which is never printed.
+        workers: processes; the bytes do not depend on it. With more than one, a script needs the usual
+            `if __name__ == "__main__":`, since each worker process imports it.
+        resume: `"always"` demands an unfinished or finished release in `out`, `"never"` an empty folder,
+            `"if_possible"` neither.
+        check: render a sample of the rows with plain Jinja too, and compare.
+        progress: called after each file with files done, files in all, and the rows of that file.
+
+    Raises:
+        SpecError, TemplateError: what is asked for cannot be.
+        OutputError: `out` holds something else, or cannot be written.
+
+    What the author of a file of facts should know comes as warnings (UserWarning).
+
+    >>> release = kbench.generate("my-world", style=["qa", "article"], spec="lab", seed=7)
+    >>> release
+    release my-world: world b7adeec1, digest ec849956ee61bc73
+      qa        pretrain 1,296, train 1,296, validation 324, test 648, control 162
+      article   pretrain 672, train 336
+      facts     train 567
+      entities  train 147
+    >>> release.rows("qa", "test")[0]["answer"]
+    'surgeon'
+    """
+    recipe = recipe_of(
+        style,
+        spec=spec,
+        seed=seed,
+        entities=entities,
+        facts=facts,
+        templates=templates,
+        private=private,
+        seed_file=seed_file,
+    )
+    return write(recipe, out, workers=workers, resume=resume, check=check, progress=progress)
+
+
+def write(recipe: Recipe, out: PathLike, *, workers: int, resume: Resume, check: bool, progress: Progress) -> Release:
+    """Write the release of a recipe, and warn of what its author should know."""
+    for line in warnings_for(recipe):
+        warnings.warn(line, stacklevel=3)
+    release, _ = releases.generate(recipe, Path(out), workers=workers, resume=resume, check=check, progress=progress)
+    return release
+
+
+def load_release(name: PathLike) -> Release:
+    """A release by its folder, or by the name of one that comes with kbench: `"kbench-tiny"`.
+
+    Raises ReleaseError where there is none, where it is not whole, or a file is gone.
+
+    >>> _ = kbench.generate("my-world", spec="lab", seed=7)
+    >>> kbench.load_release("my-world").counts()["qa"]
+    {'pretrain': 1296, 'train': 1296, 'validation': 324, 'test': 648, 'control': 162}
+    """
+    path = Path(name)
+    return open_release(path if path.exists() else shelved(str(name)) or path)
