@@ -30,7 +30,9 @@ def evaluate(
     batch_size: Annotated[int, typer.Option(min=1, max=65536, help="Prompts generated together.")] = 256,
     max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer, in tokens.")] = 32,
 ) -> None:
-    """Score a model by exact match, each score beside its control, base and chance level.
+    """Score a model on a release by exact match.
+
+    Each score stands beside its control, its base and its chance level.
 
     Example: kbench eval --release my-world --model run-qa --base BASE --out run-qa-result
     """

@@ -42,7 +42,8 @@ class ResumeMode(enum.StrEnum):
 
 Styles = Annotated[list[StyleName], typer.Option("--style", help="A form of writing; may be given more than once.")]
 Entities = Annotated[
-    int | None, typer.Option(help="New subject entities, rounded up to whole blocks. [default: the spec's]")
+    int | None,
+    typer.Option(help="Entities with facts to learn, rounded up to whole blocks. [default: the spec's]"),
 ]
 Seed = Annotated[str, typer.Option(help="The seed of the world, any text.")]
 Spec = Annotated[str, typer.Option(help="A world: default, known, lab, starter, or a TOML file.")]
@@ -69,14 +70,17 @@ def generate(
     out: Annotated[Path | None, typer.Option(help="The folder to write. [default: kbench-WORLD-SEED]")] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; the bytes do not depend on it.")] = 1,
     resume: Annotated[
-        ResumeMode, typer.Option(help="What to do with an unfinished release in --out.")
+        ResumeMode,
+        typer.Option(help="always demands an unfinished release in --out, never an empty folder, if_possible neither."),
     ] = ResumeMode.if_possible,
     check: Annotated[
         bool, typer.Option("--check", help="Render a sample of the rows with plain Jinja too, and compare.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")] = False,
 ) -> None:
-    """Invent a world, or take your own facts, and write a release: Parquet splits, a card, a manifest.
+    """Write a release: an invented world, or your own facts.
+
+    It is a folder of Parquet splits, a card and a manifest. What was interrupted is finished by the same command.
 
     Your own facts: kbench generate --facts facts.csv --style all
 

@@ -15,7 +15,9 @@ def preview(
     facts: Facts = None,
     templates: Templates = None,
 ) -> None:
-    """Print a few rows of each style, from all over a block of the world, and write nothing.
+    """Print a few rows of each style, and write nothing.
+
+    They are the rows that `kbench generate` would write, spread over the first block of the world.
 
     Example: kbench preview --style article -n 2
     """

@@ -44,7 +44,9 @@ def train(
     learning_rate: Annotated[
         float | None, typer.Option("--lr", help="Peak learning rate. [default: 2e-3 for lab, else 1e-5]")
     ] = None,
-    optimizer: Annotated[OptimizerName | None, typer.Option(help="[default: muon for lab, else adamw]")] = None,
+    optimizer: Annotated[
+        OptimizerName | None, typer.Option(help="The optimiser. [default: muon for lab, else adamw]")
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Packed rows a step.")] = 8,
     context: Annotated[
         int | None, typer.Option(help="Tokens in a packed row. [default: the lab's own, else 512]")
@@ -58,7 +60,9 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of shuffling and of the packing.")] = 0,
 ) -> None:
-    """Finetune a model on a release's new facts; a finished run is left alone, an interrupted one goes on.
+    """Finetune a model on a release's new facts.
+
+    A finished run is left alone, an interrupted one goes on.
 
     Example: kbench train --release my-world --style qa --model lab --out run-qa
     """
