@@ -15,16 +15,18 @@ import pytest
 
 import kbench
 import kbench.rows
-from kbench.api import checks, recipes, releases, world
+from kbench.api import checks, recipes, releases, runs, world
 from kbench.cli import main
 from kbench.cli.audit import audit as audit_command
+from kbench.cli.evaluate import evaluate as evaluate_command
 from kbench.cli.generate import generate as generate_command
+from kbench.cli.train import train as train_command
 from kbench.cli.verify import verify as verify_command
 from kbench.generator.ownfacts.book import load_facts
 from kbench.store import open_release
 from tests.samples import TINY, Sample, files_under
 
-MODULES = [kbench.rows, checks, recipes, releases, world]
+MODULES = [kbench.rows, checks, recipes, releases, runs, world]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
@@ -62,13 +64,21 @@ ONLY: dict[str, set[str]] = {
     "generate": {"dry_run", "progress"},  # the one prints a table; the other is a bar on the command line
     "verify": {"json", "progress"},
     "audit": {"json", "progress"},
+    "train": {"method", "progress"},  # of methods and backends there is one yet
+    "evaluate": {"backend", "progress"},
 }
 """What one of the two has and the other has not: everything else must be in both, with the same default."""
 
 
 @pytest.mark.parametrize(
     ("function", "command"),
-    [(kbench.generate, generate_command), (kbench.verify, verify_command), (kbench.audit, audit_command)],
+    [
+        (kbench.generate, generate_command),
+        (kbench.verify, verify_command),
+        (kbench.audit, audit_command),
+        (kbench.train, train_command),
+        (kbench.evaluate, evaluate_command),
+    ],
     ids=lambda each: each.__module__,
 )
 def test_a_function_and_its_command_have_the_same_arguments_and_defaults(

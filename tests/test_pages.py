@@ -95,8 +95,13 @@ def test_the_commands_of_a_page_run_from_top_to_bottom(name: str, tmp_path: Path
     run_page(name, tmp_path)
 
 
-def test_the_python_page_runs_as_one_program_and_prints_what_it_shows(tmp_path: Path) -> None:
-    held = [block for block in blocks(DOCS / "python.md") if block.info in ("python", "text printed")]
+@pytest.mark.parametrize(
+    ("page", "shows"), [(DOCS / "python.md", 9), (ROOT / "README.md", 0)], ids=lambda each: getattr(each, "name", "")
+)
+def test_the_python_of_a_page_runs_as_one_program_and_prints_what_it_shows(
+    tmp_path: Path, page: Path, shows: int
+) -> None:
+    held = [block for block in blocks(page) if block.info in ("python", "text printed")]
     parts = [block.text if block.info == "python" else f"print({_MARK!r})\n" for block in held]
     script = tmp_path / "page.py"
     script.write_text("".join(parts), encoding="utf-8")
@@ -107,10 +112,10 @@ def test_the_python_page_runs_as_one_program_and_prints_what_it_shows(tmp_path: 
     assert done.returncode == 0, done.stderr
     shown = [block for block in held if block.info == "text printed"]
     printed = done.stdout.split(f"{_MARK}\n")
-    assert len(shown) == len(printed) - 1 > 5
+    assert len(shown) == len(printed) - 1 == shows
     for block, found in zip(shown, printed, strict=False):
         missing = [line for line in block.text.splitlines() if not _is_among(line, found)]
-        assert not missing, f"docs/python.md:{block.line}: not printed: {missing}, but:\n{found}"
+        assert not missing, f"{page.name}:{block.line}: not printed: {missing}, but:\n{found}"
 
 
 def test_the_page_of_commands_holds_the_help_of_every_verb_word_for_word() -> None:

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kbench.api.recipes import PathLike
-from kbench.api.releases import load_release
+from kbench.api.releases import folder_of, load_release
 from kbench.generator.audit import Audit, audit_release
 from kbench.generator.findings import Verification
 from kbench.generator.manifests import Given
 from kbench.generator.verify import verify_release
-from kbench.shelf import shelved
 from kbench.store import Release
 
 Progress = Callable[[int, int], None]
@@ -52,7 +51,7 @@ def verify(
     failed eval.yaml
     """
     given = Given(*(None if file is None else Path(file) for file in (seed_file, templates, facts)))
-    return verify_release(_folder(release), given, workers=workers, progress=progress)
+    return verify_release(folder_of(release), given, workers=workers, progress=progress)
 
 
 def audit(
@@ -79,14 +78,4 @@ def audit(
     >>> found.verdict, found.checks[0].sentence, found.checks[0].counted
     ('ok', 'Every id stands once in the release.', 4440)
     """
-    opened = release if isinstance(release, Release) else load_release(release)
-    other = against if against is None or isinstance(against, Release) else load_release(against)
-    return audit_release(opened, other, progress)
-
-
-def _folder(release: PathLike | Release) -> Path:
-    """Where a release lies, or should; it need not be whole."""
-    if isinstance(release, Release):
-        return release.path
-    path = Path(release)
-    return path if path.exists() else shelved(str(release)) or path
+    return audit_release(load_release(release), None if against is None else load_release(against), progress)

@@ -89,8 +89,8 @@ def write(recipe: Recipe, out: PathLike, *, workers: int, resume: Resume, check:
     return release
 
 
-def load_release(name: PathLike) -> Release:
-    """A release by its folder, or by the name of one that comes with kbench: `"kbench-tiny"`.
+def load_release(name: PathLike | Release) -> Release:
+    """A release by its folder, or by the name of one that comes with kbench, such as `"kbench-tiny"`; an open one as it is.
 
     Raises ReleaseError where there is none, where it is not whole, or a file is gone.
 
@@ -98,5 +98,12 @@ def load_release(name: PathLike) -> Release:
     >>> kbench.load_release("my-world").counts()["qa"]
     {'pretrain': 1296, 'train': 1296, 'validation': 324, 'test': 648, 'control': 162}
     """
+    return name if isinstance(name, Release) else open_release(folder_of(name))
+
+
+def folder_of(name: PathLike | Release) -> Path:
+    """Where a release lies, or should: nothing says yet that it is whole, or there at all."""
+    if isinstance(name, Release):
+        return name.path
     path = Path(name)
-    return open_release(path if path.exists() else shelved(str(name)) or path)
+    return path if path.exists() else shelved(str(name)) or path

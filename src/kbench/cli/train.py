@@ -67,30 +67,28 @@ def train(
     Example: kbench train --release my-world --style qa --model lab --out run-qa
     """
     need_training(one_thread=model == "lab")
-    from kbench.benchmarks.recipe import TrainRecipe
+    from kbench.api.runs import train_recipe
     from kbench.benchmarks.run import check_styles, train_run
     from kbench.store import open_release
     from kbench.studies.lab import default_cache, lab_base
 
     opened = open_release(release)
-    is_lab = model == "lab"
-    asked = {s.value for s in style}
-    styles = tuple(c for c in opened.configs() if c in asked or ("all" in asked and c not in ("facts", "entities")))
-    missing = asked - {"all"} - set(styles)
-    recipe = TrainRecipe(
-        styles=(*styles, *sorted(missing)),
+    recipe = train_recipe(
+        opened,
+        model,
+        [s.value for s in style],
         epochs=epochs,
-        learning_rate=(2e-3 if is_lab else 1e-5) if learning_rate is None else learning_rate,
-        optimizer=optimizer.value if optimizer else ("muon" if is_lab else "adamw"),
-        batch=batch_size,
-        context=512 if context is None else context,
+        learning_rate=learning_rate,
+        optimizer=optimizer.value if optimizer else None,
+        batch_size=batch_size,
+        context=context,
         loss=loss.value,
-        replay=replay if replay is not None else (1 / 3 if is_lab else 0.0),
-        bf16=is_lab if bf16 is None else bf16,
+        replay=replay,
+        bf16=bf16,
         seed=seed,
     )
     check_styles(opened, recipe)
-    if is_lab:
+    if model == "lab":
         with progress_bar("building the base", "steps") as advance:
             base = lab_base(opened, default_cache(), progress=advance)
         typer.echo(f"base {base.path} ({'built' if base.built else 'reused'})")
