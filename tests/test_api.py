@@ -86,7 +86,7 @@ def test_a_function_and_its_command_have_the_same_arguments_and_defaults(
 ) -> None:
     ours, theirs = (inspect.signature(each).parameters for each in (function, command))
     renamed = {"folder": "release"}
-    names = {renamed.get(name, name) for name in theirs}
+    names = {renamed.get(name, name) for name in theirs} - {"context"}
     assert names ^ set(ours) == ONLY[function.__name__]
     for name, parameter in theirs.items():
         mine = ours.get(renamed.get(name, name))
@@ -168,6 +168,15 @@ def test_an_id_that_the_world_has_not_is_refused_in_one_line(kind: str, wanted: 
         (lambda: kbench.World(TINY).rows("article", "test"), "has no article/test: have article/pretrain, article/tr"),
         (lambda: kbench.generate("out", "poem"), "unknown style 'poem': have qa, dialogue"),
         (lambda: kbench.generate("out", resume="always", spec=TINY), "nothing to resume in out"),
+        (
+            lambda: kbench.generate("out", "all", recipe="kbench-tiny"),
+            "--recipe fixes what is written: leave --style aw",
+        ),
+        (
+            lambda: kbench.generate("out", seed=1, recipe="kbench-tiny"),
+            "--recipe fixes what is written: leave --seed aw",
+        ),
+        (lambda: kbench.generate("out", recipe="nowhere"), "no recipe 'nowhere': give a TOML file or one of kbench-ba"),
         (lambda: kbench.load_release("nowhere"), "no release at nowhere: there is no such folder"),
         (lambda: kbench.verify("nowhere"), "no release at nowhere: there is no such folder"),
         (lambda: kbench.audit("nowhere"), "no release at nowhere: there is no such folder"),
@@ -203,6 +212,14 @@ def test_python_and_the_command_line_write_the_same_bytes(monkeypatch: pytest.Mo
         check.name: check.failures for check in kbench.audit("python", against=open_release(Path("shell"))).checks
     }
     assert shared["names_against"] == len(made.rows("entities"))
+
+
+def test_a_named_recipe_makes_what_is_on_the_shelf(tmp_path: Path) -> None:
+    made = kbench.generate(tmp_path / "tiny", recipe="kbench-tiny")
+    assert made.digest == kbench.load_release("kbench-tiny").digest
+    changed = kbench.Release(made.path, {**made.manifest, "splits": {}})
+    with pytest.raises(kbench.KbenchError, match=r"published was [0-9a-f]{16} by kbench .*not those of kbench-tiny"):
+        releases.is_as_published(changed, "kbench-tiny")
 
 
 def test_a_private_world_is_made_of_a_file_and_its_seed_is_shown_nowhere(

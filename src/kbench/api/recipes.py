@@ -23,6 +23,8 @@ Spec = str | Path | dict[str, Any] | WorldSpec
 Styles = str | Iterable[str]
 """A style, several, or `all`."""
 
+_OF_A_RECIPE = ("style", "entities", "seed", "spec", "facts", "templates", "private", "seed_file")
+
 
 def recipe_of(
     style: Styles,
@@ -55,6 +57,13 @@ def restyled(recipe: Recipe, style: Styles) -> Recipe:
 
 def _styles(style: Styles, spec: WorldSpec) -> tuple[str, ...]:
     return styles_for([style] if isinstance(style, str) else list(style), spec)
+
+
+def refuse_beside_recipe(given: Iterable[str]) -> None:
+    """Raise SpecError where something is given, by the name of its parameter, that a named recipe fixes."""
+    for name in given:
+        if name in _OF_A_RECIPE:
+            raise SpecError(f"--recipe fixes what is written: leave --{name.replace('_', '-')} away")
 
 
 def warnings_for(recipe: Recipe) -> list[str]:

@@ -2,10 +2,23 @@
 
 import warnings
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
-from kbench.api.recipes import DEFAULT_SEED, DEFAULT_SPEC, PathLike, Spec, Styles, recipe_of, warnings_for
+from kbench.api.recipes import (
+    DEFAULT_SEED,
+    DEFAULT_SPEC,
+    PathLike,
+    Spec,
+    Styles,
+    recipe_of,
+    refuse_beside_recipe,
+    warnings_for,
+)
+from kbench.errors import ReleaseError
 from kbench.generator import release as releases
+from kbench.generator.named import load_recipe, published
 from kbench.generator.recipe import Recipe
 from kbench.generator.unfinished import Resume
 from kbench.shelf import shelved
@@ -26,6 +39,7 @@ def generate(
     templates: PathLike | None = None,
     private: bool = False,
     seed_file: PathLike | None = None,
+    recipe: PathLike | None = None,
     workers: int = 1,
     resume: Resume = "if_possible",
     check: bool = False,
@@ -45,6 +59,8 @@ def generate(
         templates: the folder of a template pack; the built-in one if None.
         private: whether the seed is a secret, read from `seed_file` or the environment variable `KBENCH_SEED`.
         seed_file: the file with the seed of a private world, which is never printed.
+        recipe: a named release (kbench-tiny, kbench-small, kbench-base) or a recipe file; in place of `style`,
+            `entities`, `seed`, `spec`, `facts`, `templates`, `private` and `seed_file`.
         workers: processes; the bytes do not depend on it. With more than one, a script needs the usual
             `if __name__ == "__main__":`, since each worker process imports it.
         resume: `"always"` demands an unfinished or finished release in `out`, `"never"` an empty folder,
@@ -55,6 +71,7 @@ def generate(
     Raises:
         SpecError, TemplateError: what is asked for cannot be.
         OutputError: `out` holds something else, or cannot be written.
+        ReleaseError: what came of a named recipe is not what was published under that name.
 
     What the author of a file of facts should know comes as warnings (UserWarning).
 
@@ -68,17 +85,40 @@ def generate(
     >>> release.rows("qa", "test")[0]["answer"]
     'surgeon'
     """
-    recipe = recipe_of(
-        style,
-        spec=spec,
-        seed=seed,
-        entities=entities,
-        facts=facts,
-        templates=templates,
-        private=private,
-        seed_file=seed_file,
-    )
-    return write(recipe, out, workers=workers, resume=resume, check=check, progress=progress)
+    said: dict[str, Any] = {
+        "style": style,
+        "entities": entities,
+        "seed": seed,
+        "spec": spec,
+        "facts": facts,
+        "templates": templates,
+        "private": private,
+        "seed_file": seed_file,
+    }
+    if recipe is not None:
+        refuse_beside_recipe(name for name, value in said.items() if value != _DEFAULTS[name])
+        release = write(load_recipe(str(recipe)), out, workers=workers, resume=resume, check=check, progress=progress)
+        is_as_published(release, str(recipe))
+        return release
+    return write(recipe_of(**said), out, workers=workers, resume=resume, check=check, progress=progress)
+
+
+_DEFAULTS = {name: parameter.default for name, parameter in signature(generate).parameters.items()}
+
+
+def is_as_published(release: Release, name: str) -> bool:
+    """Whether a release is what was published under a name; False where nothing was.
+
+    Raises ReleaseError where something else was published.
+    """
+    known = published(name)
+    if known and known.digest != release.digest:
+        wrote = known.manifest["recipe"]["generator"]
+        raise ReleaseError(
+            f"{release.path} has the digest {release.digest[:16]}, published was {known.digest[:16]} by kbench "
+            f"{wrote}: its rows are not those of {name}"
+        )
+    return known is not None
 
 
 def write(recipe: Recipe, out: PathLike, *, workers: int, resume: Resume, check: bool, progress: Progress) -> Release:
@@ -90,9 +130,12 @@ def write(recipe: Recipe, out: PathLike, *, workers: int, resume: Resume, check:
 
 
 def load_release(name: PathLike | Release) -> Release:
-    """A release by its folder, or by the name of one that comes with kbench, such as `"kbench-tiny"`; an open one as it is.
+    """A release by its folder, or by the name of one that comes with kbench; an open one stays as it is.
 
     Raises ReleaseError where there is none, where it is not whole, or a file is gone.
+
+    >>> kbench.load_release("kbench-tiny").counts()["facts"]
+    {'train': 1008}
 
     >>> _ = kbench.generate("my-world", spec="lab", seed=7)
     >>> kbench.load_release("my-world").counts()["qa"]

@@ -59,6 +59,7 @@ Templates = Annotated[Path | None, typer.Option(help="A template pack. [default:
 
 
 def generate(
+    context: typer.Context,
     style: Styles = [StyleName.qa],  # noqa: B006
     entities: Entities = None,
     seed: Seed = _DEFAULT_SEED,
@@ -67,7 +68,12 @@ def generate(
     templates: Templates = None,
     private: Private = False,
     seed_file: SeedFile = None,
-    out: Annotated[Path | None, typer.Option(help="The folder to write. [default: kbench-WORLD-SEED]")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A named release (kbench-tiny, kbench-small, kbench-base) or a recipe file.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write. [default: kbench-WORLD-SEED, or the recipe's name]")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; the bytes do not depend on it.")] = 1,
     resume: Annotated[
         ResumeMode,
@@ -84,31 +90,39 @@ def generate(
 
     Your own facts: kbench generate --facts facts.csv --style all
 
+    A published release: kbench generate --recipe kbench-small
+
     Example: kbench generate --style article --entities 500 --seed 7 --out my-world
     """
     from kbench.api.recipes import recipe_of
+    from kbench.api.releases import is_as_published
     from kbench.generator import release as releases
+    from kbench.generator.named import load_recipe
     from kbench.generator.ownfacts.world import checked_world
     from kbench.generator.shards import check_pack
     from kbench.lean import keep_memory
 
-    recipe = recipe_of(
-        [s.value for s in style],
-        spec=spec,
-        seed=seed,
-        entities=entities,
-        facts=facts,
-        templates=templates,
-        private=private,
-        seed_file=seed_file,
-    )
-    target = out or Path(f"kbench-{recipe.spec.name}-{'private' if recipe.private else _safe(seed)}")
-    warn_of(recipe)
+    if recipe is not None:
+        _refuse_beside_recipe(context)
+        made = load_recipe(recipe)
+        target = out or Path(made.spec.name)
+    else:
+        made = recipe_of(
+            [s.value for s in style],
+            spec=spec,
+            seed=seed,
+            entities=entities,
+            facts=facts,
+            templates=templates,
+            private=private,
+            seed_file=seed_file,
+        )
+        target = out or Path(f"kbench-{made.spec.name}-{'private' if made.private else _safe(seed)}")
+    warn_of(made)
     if dry_run:
-        loaded = recipe.pack()
-        check_pack(recipe.spec, loaded, recipe.styles)
-        world = checked_world(recipe.spec, recipe.seed)
-        show_plan(world, loaded, recipe.styles, target, workers)
+        loaded = made.pack()
+        check_pack(made.spec, loaded, made.styles)
+        show_plan(checked_world(made.spec, made.seed), loaded, made.styles, target, workers)
         return
     keep_memory()
     with progress_bar("writing", "files") as advance:
@@ -117,7 +131,7 @@ def generate(
             advance(done, total)
 
         found, written = releases.generate(
-            recipe, target, workers=workers, resume=resume.value, check=check, progress=step
+            made, target, workers=workers, resume=resume.value, check=check, progress=step
         )
     if not written:
         typer.echo(f"{target} is this release already (world {found.world}): nothing to do")
@@ -128,6 +142,16 @@ def generate(
     typer.echo("entities: " + ", ".join(f"{n:,} {role}" for role, n in counts.items() if n))
     for key, split in found.manifest["splits"].items():
         typer.echo(f"  {key:<22}{split['rows']:>10,} rows")
+    if recipe and is_as_published(found, recipe):
+        typer.echo(f"digest {found.digest[:16]}, as published")
+
+
+def _refuse_beside_recipe(context: typer.Context) -> None:
+    """Raise SpecError where something is given that a recipe fixes."""
+    from kbench.api.recipes import refuse_beside_recipe
+
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    refuse_beside_recipe(name for name, source in sources.items() if source is not None and source.name != "DEFAULT")
 
 
 def warn_of(recipe: "Recipe") -> None:
