@@ -5,8 +5,10 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +62,8 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     (tools / "kbench").chmod(0o755)
     path = os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]])
     kept = {name: value for name, value in os.environ.items() if name not in ("KBENCH_SEED", "COLUMNS")}
-    return {**kept, "PATH": path, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", **more}
+    ours = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "KBENCH_CACHE": str(folder / ".cache")}
+    return {**kept, **ours, "PATH": path, **more}
 
 
 def run_page(name: str, folder: Path, **more: str) -> None:
@@ -90,9 +93,19 @@ def _is_among(line: str, printed: str) -> bool:
     return not line.strip() or line.rstrip() in [each.rstrip() for each in printed.splitlines()]
 
 
-@pytest.mark.parametrize("name", PLAIN)
-def test_the_commands_of_a_page_run_from_top_to_bottom(name: str, tmp_path: Path) -> None:
-    run_page(name, tmp_path)
+def _pages() -> Iterator[Any]:
+    """The pages to run; those that need other tools, which is minutes, where the marker `tools` is asked for."""
+    yield from PLAIN
+    yield from (name for name in WITH_HUB if (DOCS / name).is_file())
+    yield from (pytest.param(name, marks=pytest.mark.tools) for name in WITH_TOOLS if (DOCS / name).is_file())
+
+
+@pytest.mark.parametrize("name", list(_pages()))
+def test_the_commands_of_a_page_run_from_top_to_bottom(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    more = {"HF_HUB_OFFLINE": "0", **request.getfixturevalue("hub").env()} if name in WITH_HUB else {}
+    run_page(name, tmp_path, **more)
 
 
 @pytest.mark.parametrize(
