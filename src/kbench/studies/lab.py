@@ -51,8 +51,8 @@ class LabRecipe:
 class Words:
     """What the lab checks of a release's words before it trains on them.
 
-    `missing` are words of scored validation, test or control questions that no pretrain text holds, names aside; `new_names` counts
-    the names that are absent from pretrain by design; `whole` is the share of stated facts whose statement and full
+    `missing` are words of scored questions of validation, test or control that no pretrain text holds, names aside;
+    `new_names` counts the names that are absent from pretrain by design; `whole` is the share of stated facts whose statement and full
     subject name stand in one training window.
     """
 
@@ -154,16 +154,8 @@ def check_words(release: Release, texts: dict[str, list[str]], tokenizer: PreTra
     """Count the words that held-out text has and pretraining has not, and look whether any document would be cut."""
     seen = words_of(tokenizer, texts["pretrain"])
     styles = [style for style in release.configs() if style in QUESTION_STYLES - UNMATCHED]
-    held_out = [(style, split) for style in styles for split in ("validation", "test", "control")]
-    asked = words_of(
-        tokenizer,
-        [
-            text
-            for style, split in held_out
-            if split in release.splits(style)
-            for text in _texts_of(release, style, split)
-        ],
-    )
+    held_out = [(s, split) for s in styles for split in release.splits(s) if split in ("validation", "test", "control")]
+    asked = words_of(tokenizer, [text for style, split in held_out for text in _texts_of(release, style, split)])
     names = {
         word
         for row in release.table("entities", "train").to_pylist()
