@@ -12,6 +12,7 @@ nox.options.sessions = ["tests"]
 PINS = ("-c", "constraints.txt")
 GROUPS = nox.project.load_toml("pyproject.toml")
 # Two threads that share a busy core train several times slower than one, so tests run side by side on one thread each.
+FAST = "not faults and not releases and not tools"
 TEST_ENV = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
@@ -36,9 +37,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite in two workers: minutes on a CPU; the first time installs torch."""
     install(session, ".[train]", "test")
-    session.run(
-        "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not faults and not releases", *session.posargs, env=TEST_ENV
-    )
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", FAST, *session.posargs, env=TEST_ENV)
 
 
 @nox.session

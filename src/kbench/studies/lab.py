@@ -52,8 +52,8 @@ class Words:
     """What the lab checks of a release's words before it trains on them.
 
     `missing` are words of scored questions of validation, test or control that no pretrain text holds, names aside;
-    `new_names` counts the names that are absent from pretrain by design; `whole` is the share of stated facts whose statement and full
-    subject name stand in one training window.
+    `new_names` counts the names that are absent from pretrain by design; `whole` is the share of stated facts whose
+    statement and full subject name stand in one training window.
     """
 
     known: int
