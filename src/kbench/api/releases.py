@@ -141,7 +141,16 @@ def load_release(name: PathLike | Release) -> Release:
     >>> kbench.load_release("my-world").counts()["qa"]
     {'pretrain': 1296, 'train': 1296, 'validation': 324, 'test': 648, 'control': 162}
     """
-    return name if isinstance(name, Release) else open_release(folder_of(name))
+    if isinstance(name, Release):
+        return name
+    try:
+        return open_release(folder_of(name))
+    except ReleaseError:
+        if Path(name).exists() or not shelved(str(name)):
+            raise
+        raise ReleaseError(
+            f"{name} comes with kbench as a recipe, without its rows: write it with `kbench generate --recipe {name}`"
+        ) from None
 
 
 def folder_of(name: PathLike | Release) -> Path:
