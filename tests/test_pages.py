@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands_page import PAGE, help_of, page
+from tests.commands_page import PAGE, commands, help_of, page
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -133,6 +133,14 @@ def test_the_python_of_a_page_runs_as_one_program_and_prints_what_it_shows(
 
 def test_the_page_of_commands_holds_the_help_of_every_verb_word_for_word() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m tests.commands_page"
+
+
+@pytest.mark.parametrize("words", [words for words in commands() if words], ids=" ".join)
+def test_a_verbs_example_stands_in_its_help_on_one_line_to_be_pasted(words: list[str]) -> None:
+    said = help_of(*words)
+    examples = [line.strip() for line in said.splitlines() if line.strip().startswith("Example: ")]
+    assert [each.startswith(f"Example: kbench {' '.join(words)}") for each in examples] == [True]
+    assert f"\n  {examples[0]}\n\n" in said
 
 
 def test_no_summary_in_the_list_of_verbs_is_cut() -> None:

@@ -34,7 +34,7 @@ def evaluate(
 
     Each score stands beside its control, its base and its chance level.
 
-    Example: kbench eval --release my-world --model run-qa --base BASE --out run-qa-result
+    Example: kbench eval --release my-world --model run-qa --out run-qa-result
     """
     from kbench.benchmarks.results import base_of, is_lab
     from kbench.benchmarks.scoring import BASELINES, score

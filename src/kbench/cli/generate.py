@@ -40,7 +40,12 @@ class ResumeMode(enum.StrEnum):
     never = "never"
 
 
-Styles = Annotated[list[StyleName], typer.Option("--style", help="A form of writing; may be given more than once.")]
+Styles = Annotated[
+    list[StyleName],
+    typer.Option(
+        "--style", metavar="STYLE", help=f"A form of writing ({', '.join(StyleName)}); may be given more than once."
+    ),
+]
 Entities = Annotated[
     int | None,
     typer.Option(help="Entities with facts to learn, rounded up to whole blocks. [default: the spec's]"),
@@ -92,7 +97,7 @@ def generate(
 
     A published release: kbench generate --recipe kbench-small
 
-    Example: kbench generate --style article --entities 500 --seed 7 --out my-world
+    Example: kbench generate --style article --entities 500 --out my-world
     """
     from kbench.api.recipes import recipe_of
     from kbench.api.releases import is_as_published

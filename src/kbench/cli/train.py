@@ -37,7 +37,8 @@ def train(
         str, typer.Option(help="lab (a small base built for this release), a folder or a Hub id.")
     ] = "lab",
     style: Annotated[
-        list[StyleName], typer.Option("--style", help="What to train on; may be given more than once.")
+        list[StyleName],
+        typer.Option("--style", metavar="STYLE", help="What to train on, or all; may be given more than once."),
     ] = [StyleName.qa],  # noqa: B006
     method: Annotated[Method, typer.Option(help="How: full finetuning.")] = Method.full,
     epochs: Annotated[int, typer.Option(help="Passes over the training rows and their repeats.")] = 1,
