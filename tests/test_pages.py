@@ -109,7 +109,7 @@ def test_the_commands_of_a_page_run_from_top_to_bottom(
 
 
 @pytest.mark.parametrize(
-    ("page", "shows"), [(DOCS / "python.md", 9), (ROOT / "README.md", 0)], ids=lambda each: getattr(each, "name", "")
+    ("page", "shows"), [(DOCS / "python.md", 10), (ROOT / "README.md", 0)], ids=lambda each: getattr(each, "name", "")
 )
 def test_the_python_of_a_page_runs_as_one_program_and_prints_what_it_shows(
     tmp_path: Path, page: Path, shows: int
