@@ -1,7 +1,5 @@
 """kbench in a process of its own, which runs one command after another with the Hub's client loaded once."""
 
-import contextlib
-import io
 import json
 import os
 import subprocess
@@ -25,10 +23,9 @@ class Client:
 
     def __init__(self, env: dict[str, str]) -> None:
         """Start it."""
-        words = [sys.executable, "-m", "tests.hub.client"]
-        root = Path(__file__).parent.parent.parent
+        words = [sys.executable, "-P", str(Path(__file__).with_name("worker.py"))]
         self._process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root, env=environment(env)
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(env)
         )
 
     def __enter__(self) -> Self:
@@ -41,7 +38,8 @@ class Client:
 
     def run(self, *words: str | Path, cwd: Path, **env: str) -> Done:
         """Run `kbench WORDS` in a folder, with more in the environment; an empty variable is none."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         asked = {"words": [str(word) for word in words], "cwd": str(cwd), "env": env}
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
@@ -49,9 +47,9 @@ class Client:
 
 
 def environment(env: dict[str, str]) -> dict[str, str]:
-    """The environment of this process, the tree's own kbench first, with more."""
-    source = Path(__file__).parent.parent.parent / "src"
-    return {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1", **env}
+    """The environment of this process, which imports the same kbench in any folder, with more."""
+    places = [str(Path(place).resolve()) for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1", **env}
 
 
 def start(env: dict[str, str], *words: str | Path, cwd: Path) -> "subprocess.Popen[str]":
@@ -66,37 +64,3 @@ def run_alone(env: dict[str, str], *words: str | Path, cwd: Path) -> Done:
     process = start(env, *words, cwd=cwd)
     out, err = process.communicate(timeout=120)
     return Done(process.returncode, out, err)
-
-
-def _serve() -> None:
-    import huggingface_hub
-
-    from kbench.cli import main
-
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints past Python is no answer
-    before = dict(os.environ)
-    for line in sys.stdin:
-        asked = json.loads(line)
-        os.environ.clear()
-        os.environ.update({name: value for name, value in (before | asked["env"]).items() if value})
-        os.chdir(asked["cwd"])
-        sys.argv = ["kbench", *asked["words"]]
-        out, err, status = io.StringIO(), io.StringIO(), 0
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                main()
-            except SystemExit as stop:
-                status = int(stop.code or 0)
-            except BaseException as error:
-                import traceback
-
-                status = 70
-                traceback.print_exception(error)
-        huggingface_hub.close_session()
-        answers.write(json.dumps({"status": status, "out": out.getvalue(), "err": err.getvalue()}) + "\n")
-        answers.flush()
-
-
-if __name__ == "__main__":
-    _serve()

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.hub.state import LARGE, Commit, Fault, Repo
-from tests.hub.uploads import Refusal, Uploads, address_of, struck_body
+from tests.hub.uploads import Refusal, Uploads, address_of, strike, struck_body
 
 TOKEN, READER = "hf_writes_to_my_org", "hf_only_reads"
 NAMESPACES = ("my-org", "strangers")
@@ -225,7 +225,10 @@ class HubServer(Uploads):
     async def _commit(self, request: Request) -> Response:
         repo = self._open(request, writes=True)
         lines = [json.loads(line) for line in (await request.body()).splitlines()]
-        self.struck("commit", address_of(request))
+        fault = self.struck("commit", address_of(request))
+        if fault and fault.kind == "cut":
+            await strike(fault, request)
+            return Response(status_code=500)
         header = lines[0]["value"]
         if header.get("parentCommit") not in (None, repo.head.sha):
             raise Refusal(412, said="A commit has happened since. Please refresh and try again.")
@@ -243,6 +246,8 @@ class HubServer(Uploads):
             else:
                 changes |= dict.fromkeys(path for path in repo.files if path.startswith(value["path"]))
         made = repo.commit(changes, header["summary"])
+        if fault:
+            await strike(fault, request)
         place = "" if repo.kind == "model" else f"{repo.kind}s/"
         url = f"{self.url}/{place}{repo.name}/commit/{made.sha}"
         return JSONResponse({"success": True, "commitOid": made.sha, "commitUrl": url, "hookOutput": ""})

@@ -98,11 +98,11 @@ class Repo:
 class Fault:
     """Something that goes wrong with a request.
 
-    The connection is cut or held after some bytes, a status is answered, or something is done before the answer.
+    The connection is cut or held after some bytes (`lost`: after the work is done), a status is answered, or something is done before the answer.
     """
 
     where: Literal["put", "commit", "get", "info"]
-    kind: Literal["cut", "hold", "status", "do"]
+    kind: Literal["cut", "lost", "hold", "status", "do"]
     match: str = ""
     """What the address of the request holds."""
     after: int = 0

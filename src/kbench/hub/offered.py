@@ -56,18 +56,17 @@ def offered_by(raw: bytes, source: str) -> Offered:
             if file is None or file.path in files:
                 raise ReleaseError(f"{source} says of {entry['path']} what cannot be: {_ADVICE}")
             files[file.path] = file
+        listed = dict(manifest["splits"])
         splits = {
             key: {"rows": sum(f.rows for f in mine), "content": split_digest(f.content for f in mine)}
             for key in dict.fromkeys(path.rsplit("-", 3)[0] for path in files)
             for mine in [[file for path, file in files.items() if path.startswith(f"{key}-")]]
         }
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise ReleaseError(f"{source} is no manifest of kbench: {_ADVICE}") from None
-    for key in {*splits, *manifest["splits"]}:
-        if splits.get(key) != manifest["splits"].get(key):
-            raise ReleaseError(
-                f"{source} contradicts itself: its split {key[:80]!r} is not that of its files: {_ADVICE}"
-            )
+    wrong = [key for key in {**splits, **listed} if splits.get(key) != listed.get(key)]
+    if wrong:
+        raise ReleaseError(f"{source} contradicts itself: its split {wrong[0]!r} is not that of its files: {_ADVICE}")
     if not re.fullmatch(r"[0-9a-f]{8}", str(manifest["world"])):
         raise ReleaseError(f"{source} is no manifest of kbench: {_ADVICE}")
     return Offered(raw, files)
