@@ -12,9 +12,9 @@ from huggingface_hub.hf_api import RepoFile
 from kbench.disk import told_in_one_line
 from kbench.ids import file_sha256
 from kbench.schema import SPLITS, STYLES
-from kbench.store import MANIFEST
+from kbench.store import CARD, EVAL, MANIFEST, PICTURE
 
-TEXTS = ("README.md", "eval.yaml", "factors.svg")
+TEXTS = (CARD, EVAL, PICTURE)
 """What a release may have beside its data and its manifest."""
 
 _LOADED = re.compile(rf"({'|'.join(STYLES)}|facts|entities)/({'|'.join(SPLITS)})-[^/]*")
