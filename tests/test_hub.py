@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from kbench import shelf
+from kbench.errors import ReleaseError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
+from kbench.hub.find import find_release
 from kbench.hub.listing import is_kbenchs
 from kbench.ids import file_sha256
 from kbench.store import MANIFEST, Release, content_digest, open_release, split_digest, write_json, write_table
@@ -791,6 +794,27 @@ def test_a_release_that_is_not_found_says_where_it_was_looked_for(
     done = client.run("eval", "--release", release, "--model", "oracle", "--out", "r", cwd=tmp_path)
     assert expected_error.format(url=server.url) in one_line(done)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_named_release_is_taken_from_the_shelf_and_one_that_is_a_recipe_says_how_to_make_it(
+    made: Callable[[str], Release], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "SHELF", tmp_path / "shelf")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(made("7").path, tmp_path / "shelf" / "whole")
+    (tmp_path / "shelf" / "recipe").mkdir()
+    (tmp_path / "shelf" / "recipe" / MANIFEST).write_bytes((made("7").path / MANIFEST).read_bytes())
+    assert find_release("whole").path == tmp_path / "shelf" / "whole"
+    with pytest.raises(
+        ReleaseError, match="recipe is on the shelf as a recipe only: make it with `kbench generate --rec"
+    ):
+        find_release("recipe")
+    with pytest.raises(
+        ReleaseError, match="no release at other: there is no such folder, the shelf has recipe and whole"
+    ):
+        find_release("other")
+    shutil.copytree(made("8").path, tmp_path / "whole")
+    assert find_release("whole").digest == made("8").digest, "a folder comes first"
 
 
 OWN = [
