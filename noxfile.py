@@ -12,6 +12,7 @@ nox.options.sessions = ["tests"]
 PINS = ("-c", "constraints.txt")
 GROUPS = nox.project.load_toml("pyproject.toml")
 # Two threads that share a busy core train several times slower than one, so tests run side by side on one thread each.
+FAST = "not faults and not releases and not tools"
 TEST_ENV = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
@@ -36,7 +37,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite in two workers: minutes on a CPU; the first time installs torch."""
     install(session, ".[train]", "test")
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", "not faults", *session.posargs, env=TEST_ENV)
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", FAST, *session.posargs, env=TEST_ENV)
 
 
 @nox.session
@@ -44,6 +45,13 @@ def faults(session: nox.Session) -> None:
     """Kill `kbench generate` at any moment and fill its disk; the same command then finishes: minutes, no torch."""
     install(session, ".", "test")
     session.run("pytest", "-m", "faults", "tests/test_faults.py", *session.posargs, env=TEST_ENV)
+
+
+@nox.session
+def releases(session: nox.Session) -> None:
+    """Make the big named releases from their recipes and compare them with what was published: a minute or two."""
+    install(session, ".", "test")
+    session.run("pytest", "-m", "releases", "tests/test_named.py", *session.posargs, env=TEST_ENV)
 
 
 @nox.session
