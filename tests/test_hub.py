@@ -97,6 +97,7 @@ def one_line(done: Done) -> str:
     assert done.status == 1, done
     assert done.err.startswith("kbench: ")
     assert done.err.count("\n") == 1, done.err
+    assert "hf_" not in done.err, "a token is never printed"
     return done.err
 
 
@@ -336,20 +337,21 @@ def test_another_release_is_replaced_only_on_request_in_one_commit_that_leaves_s
     assert on(repo) == files_under(world) | strangers
 
 
-def _spoilt(repo: Repo, world: Path) -> None:
+def _spoilt(repo: Repo, world: Path, *also: str) -> None:
     altered = bytearray((world / QA_TEST).read_bytes())
     altered[100] ^= 1
-    gone = {QA_TRAIN: None, "eval.yaml": None}
+    gone: dict[str, bytes | None] = dict.fromkeys((QA_TRAIN, "eval.yaml", *also))
     repo.commit({QA_TEST: bytes(altered), "qa/train-evil.parquet": b"loaded by the card's pattern", **gone})
 
 
+@pytest.mark.parametrize("also", [[], [MANIFEST]])
 def test_a_damaged_copy_of_the_release_is_mended_and_not_taken_for_done(
-    client: Client, published: Repo, world: Path, tmp_path: Path, small_pack: str
+    client: Client, published: Repo, world: Path, tmp_path: Path, small_pack: str, also: list[str]
 ) -> None:
-    _spoilt(published, world)
+    _spoilt(published, world, *also)
     commits = len(published.commits)
     done = client.run("push", "world", "--repo-id", published.name, "--templates", small_pack, cwd=tmp_path)
-    assert "4 files in one commit" in done.out
+    assert f"{4 + len(also)} files in one commit" in done.out
     assert len(published.commits) == commits + 1
     assert on(published) == files_under(world)
 

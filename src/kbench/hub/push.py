@@ -80,9 +80,11 @@ def plan_push(
     if private and not info.private:
         raise HubError(f"{repo_id} exists and is public: --private makes new datasets private, it hides none")
     held = {path: file for path, file in remote.items() if is_kbenchs(path)}
-    if not (replace and MANIFEST in held) and not _is_same(release, held, digests):
-        _check_free(repo_id, remote)
     same = {p for p, sha256 in digests.items() if p in held and held[p].is_same_as(release.path / p, sha256)}
+    # Somebody may have deleted the manifest; that our data lies there tells that it is this release.
+    is_this = MANIFEST in same or (MANIFEST not in held and bool(same.difference(TEXTS)))
+    if not is_this and not (replace and MANIFEST in held):
+        _check_free(repo_id, remote)
     write = tuple(path for path in digests if path not in same)
     delete = tuple(sorted(held.keys() - digests.keys()))
     if tag in tags and (write or delete or tags[tag] != head):
@@ -178,11 +180,6 @@ def _digests(release: Release) -> dict[str, str]:
         if (release.path / name).is_file():
             found[name] = file_sha256(release.path / name)
     return found
-
-
-def _is_same(release: Release, held: dict[str, RemoteFile], digests: dict[str, str]) -> bool:
-    """Whether the dataset holds this release, perhaps with a damaged or missing file: its manifest says."""
-    return MANIFEST in held and held[MANIFEST].is_same_as(release.path / MANIFEST, digests[MANIFEST])
 
 
 def _check_free(repo_id: str, remote: dict[str, RemoteFile]) -> None:
