@@ -418,6 +418,7 @@ STOPPED: list[tuple[Fault, str]] = [
     (Fault("put", "status", skip=3, status=507), "cannot push to {name}: {url} answered 507: ordered by a test"),
     (Fault("commit", "status", status=500), "cannot push to {name}: {url} answered 500: ordered by a test"),
     (Fault("commit", "cut"), "cannot push to {name}: the connection to {url} failed"),
+    (Fault("info", "status", status=403, code="GatedRepo"), "no dataset {name} at {url}, or your token may not see it"),
     (Fault("info", "status", status=503), "cannot push to {name}: {url} answered 503: ordered by a test"),
 ]
 
@@ -438,6 +439,7 @@ def test_a_push_that_fails_says_one_line_and_loses_nothing(
     server.fault(fault)
     said = one_line(client.run(*words, cwd=tmp_path))
     assert expected_error.format(name=name, url=server.url) in said
+    assert fault.where != "info" or f"datasets/{name}" not in server.repos, "nothing was made"
     repo = server.repo(name)
     assert len(repo.commits) == 1
     there, before = len(repo.blobs), server.counted("PUT", f"{name}/")
@@ -779,6 +781,24 @@ def test_a_release_of_the_hub_is_scored_by_its_name_and_again_without_the_networ
         cwd=tmp_path,
     )
     assert "HF_HUB_OFFLINE is set" in one_line(unseen)
+
+
+def test_two_that_want_the_same_release_of_the_hub_at_once_wait_for_each_other(
+    server: HubServer, published: Repo, made: Callable[[str], Release], tmp_path: Path
+) -> None:
+    data = f"{published.name}/resolve/{published.head.sha}/qa"
+    first_holds = server.fault(Fault("get", "hold", data, times=1))
+    words = ["eval", "--release", published.name, "--model", "oracle", "--out"]
+    first = start(server.env(), *words, "a", cwd=tmp_path)
+    assert first_holds.met.wait(60)
+    second_asks = server.fault(Fault("get", "do", f"{published.name}/resolve", times=1))
+    second = start(server.env(), *words, "b", cwd=tmp_path)
+    assert second_asks.met.wait(60)
+    first.kill()
+    first.communicate()
+    _, err = second.communicate(timeout=60)
+    assert (second.returncode, err) == (0, "")
+    assert _scored(tmp_path, "b") == made("7").digest
 
 
 NOT_FOUND = [

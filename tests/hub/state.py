@@ -112,6 +112,8 @@ class Fault:
     times: int = -1
     """How often it happens; -1 for always."""
     status: int = 500
+    code: str = ""
+    """What the Hub calls the error."""
     do: Callable[[], object] = lambda: None
     met: threading.Event = field(default_factory=threading.Event)
     """Set when it has happened, for a test that waits for it."""

@@ -39,7 +39,7 @@ class Uploads:
         fault = next((fault for fault in self.faults if fault.strikes(where, address)), None)
         if fault and fault.kind == "status":
             fault.met.set()
-            raise Refusal(fault.status, said="ordered by a test")
+            raise Refusal(fault.status, fault.code, "ordered by a test")
         if fault and fault.kind == "do":
             fault.do()
             fault.met.set()

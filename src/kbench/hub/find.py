@@ -87,7 +87,7 @@ def _pulled(repo_id: str, revision: str | None, progress: Progress, say: Say) ->
         say(f"{error}; taking {repo_id}@{asked} as it was when last asked for (commit {known[:12]})")
         return open_release(place / known)
     if not (place / commit / MANIFEST).is_file():
-        pull_commit(repo_id, commit, place / commit, progress)
+        pull_commit(repo_id, commit, place / commit, progress, wait=True)
     if seen.get(asked) != commit:
         write_json(place / _SEEN, seen | {asked: commit})
     return open_release(place / commit)

@@ -68,8 +68,10 @@ def pull_release(
     return pull_commit(repo_id, resolve(repo_id, revision), out, progress)
 
 
-def pull_commit(repo_id: str, commit: str, out: Path, progress: Progress) -> tuple[Release, bool]:
-    """As `pull_release`, of a commit."""
+def pull_commit(
+    repo_id: str, commit: str, out: Path, progress: Progress, *, wait: bool = False
+) -> tuple[Release, bool]:
+    """As `pull_release`, of a commit; with `wait` another process that pulls into the same folder is waited for."""
     api = hub_client()
     with tempfile.TemporaryDirectory(prefix="kbench-") as stage, hub_errors("pull", repo_id):
         manifest = _manifest(api, repo_id, commit, Path(stage))
@@ -79,7 +81,7 @@ def pull_commit(repo_id: str, commit: str, out: Path, progress: Progress) -> tup
     if (out / MANIFEST).is_file() and (out / MANIFEST).read_bytes() != offered.raw:
         raise OutputError(f"{out} holds another release than {repo_id} has now: give another --out")
     prepare_folder(out, PLAN, MANIFEST)
-    with folder_lock(out), told_in_one_line(out):
+    with folder_lock(out, wait=wait), told_in_one_line(out):
         missing = _missing(out, offered, texts)
         if not missing and (out / MANIFEST).is_file():
             end(out)
