@@ -148,8 +148,8 @@ class HubServer(Uploads):
         return JSONResponse({"errors": [], "warnings": []})
 
     async def _info(self, request: Request) -> Response:
-        repo = self._open(request)
         self.struck("info", address_of(request))
+        repo = self._open(request)
         commit = self._at(request, repo)
         return JSONResponse(
             {
