@@ -27,6 +27,7 @@ from tests.samples import files_under, tiny
 
 QA_TRAIN, QA_TEST = "qa/train-00000-of-00001.parquet", "qa/test-00000-of-00001.parquet"
 _NUMBERS = count(1)
+pytestmark = pytest.mark.xdist_group("hub")  # one server for all of them
 
 
 @pytest.fixture(scope="module")
