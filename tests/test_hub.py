@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -74,18 +75,28 @@ def published(server: HubServer, name: str, world: Path) -> Repo:
     return publish(server, name, files_under(world))
 
 
+@dataclass(frozen=True)
+class CutOff:
+    """A push whose connection is always cut, and the Hub that it goes to."""
+
+    hub: HubServer
+    folder: Path
+    process: "subprocess.Popen[str]"
+
+
 @pytest.fixture(scope="module", autouse=True)
 def cut_off(
-    server: HubServer, made: Callable[[str], Release], small_pack: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, Path, "subprocess.Popen[str]"]]:
-    """A push whose connection is always cut. The client tries for half a minute, while the other tests run."""
-    folder, dataset = tmp_path_factory.mktemp("cut"), "my-org/cut-off"
+    made: Callable[[str], Release], small_pack: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CutOff]:
+    """The client tries again for half a minute, while the other tests run."""
+    folder = tmp_path_factory.mktemp("cut")
     shutil.copytree(made("7").path, folder / "world")
-    server.fault(Fault("put", "cut", f"{dataset}/", after=100))
-    words = ["push", "world", "--repo-id", dataset, "--templates", small_pack]
-    with start(server.env(), *words, cwd=folder) as process:
-        yield dataset, folder, process
-        process.kill()
+    words = ["push", "world", "--repo-id", "my-org/x", "--templates", small_pack]
+    with HubServer(folder) as hub:
+        hub.fault(Fault("put", "cut", after=100))
+        with start(hub.env(), *words, cwd=folder) as process:
+            yield CutOff(hub, folder, process)
+            process.kill()
 
 
 def publish(server: HubServer, name: str, files: dict[str, bytes]) -> Repo:
@@ -155,6 +166,7 @@ def test_a_push_is_one_commit_of_the_releases_own_files(
     (world / ".cache").mkdir()
     (world / ".cache" / "notes.txt").write_text("left by a download")
     (world / ".gitattributes").write_text("mine")
+    (world / "recipe.toml").write_text("mine")
     assert client.run("push", "world", "--repo-id", name, "--templates", small_pack, cwd=tmp_path).status == 0
     assert [commit.title for commit in server.repo(name).commits[:-1]] == ["initial commit"]
     assert on(server.repo(name)) == own
@@ -475,18 +487,16 @@ def test_a_commit_whose_answer_was_lost_is_found_by_the_same_command(
     assert len(server.repo(name).commits) == 2
 
 
-def test_a_connection_that_is_cut_again_and_again_ends_in_one_line(
-    server: HubServer, client: Client, cut_off: tuple[str, Path, "subprocess.Popen[str]"], small_pack: str
-) -> None:
-    dataset, folder, process = cut_off
+def test_a_connection_that_is_cut_again_and_again_ends_in_one_line(cut_off: CutOff, small_pack: str) -> None:
+    hub, process = cut_off.hub, cut_off.process
     out, err = process.communicate(timeout=120)
-    assert f"cannot push to {dataset}: the connection to {server.url} failed" in one_line(
-        Done(process.returncode, out, err)
-    )
-    assert len(server.repo(dataset).commits) == 1
-    server.faults[:] = [fault for fault in server.faults if fault.match != f"{dataset}/"]
-    assert client.run("push", "world", "--repo-id", dataset, "--templates", small_pack, cwd=folder).status == 0
-    assert on(server.repo(dataset)) == files_under(folder / "world")
+    said = one_line(Done(process.returncode, out, err))
+    assert f"cannot push to my-org/x: the connection to {hub.url} failed" in said
+    assert len(hub.repo("my-org/x").commits) == 1
+    hub.faults.clear()
+    words = ["push", "world", "--repo-id", "my-org/x", "--templates", small_pack]
+    assert run_alone(hub.env(), *words, cwd=cut_off.folder).status == 0
+    assert on(hub.repo("my-org/x")) == files_under(cut_off.folder / "world")
 
 
 # ---- pulling
@@ -825,22 +835,25 @@ def test_a_release_that_is_not_found_says_where_it_was_looked_for(
 def test_a_named_release_is_taken_from_the_shelf_and_one_that_is_a_recipe_says_how_to_make_it(
     made: Callable[[str], Release], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shelf, "SHELF", tmp_path / "shelf")
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(made("7").path, tmp_path / "shelf" / "whole")
-    (tmp_path / "shelf" / "recipe").mkdir()
-    (tmp_path / "shelf" / "recipe" / MANIFEST).write_bytes((made("7").path / MANIFEST).read_bytes())
-    assert find_release("whole").path == tmp_path / "shelf" / "whole"
+    assert find_release(shelf.DEFAULT).path == shelf.SHELF / "kbench-tiny"
+    with pytest.raises(ReleaseError, match="as a recipe only: make it with `kbench generate --recipe kbench-small`"):
+        find_release("kbench-small")
     with pytest.raises(
-        ReleaseError, match="recipe is on the shelf as a recipe only: make it with `kbench generate --rec"
-    ):
-        find_release("recipe")
-    with pytest.raises(
-        ReleaseError, match="no release at other: there is no such folder, the shelf has recipe and whole"
+        ReleaseError, match=r"no release at other: there is no such folder, the shelf has kbench-base and "
     ):
         find_release("other")
-    shutil.copytree(made("8").path, tmp_path / "whole")
-    assert find_release("whole").digest == made("8").digest, "a folder comes first"
+    shutil.copytree(made("8").path, tmp_path / "kbench-tiny")
+    assert find_release("kbench-tiny").digest == made("8").digest, "a folder comes first"
+
+
+def test_the_verbs_that_check_a_release_take_a_name_on_the_shelf(client: Client, tmp_path: Path) -> None:
+    assert client.run("audit", "kbench-tiny", cwd=tmp_path).out.splitlines()[-1].startswith("ok: kbench-tiny (world ")
+    small = client.run("verify", "kbench-small", cwd=tmp_path)
+    assert "kbench-small is on the shelf as a recipe only" in one_line(small)
+    scored = client.run("eval", "--model", "majority", "--out", "r", cwd=tmp_path)
+    assert scored.status == 0
+    assert _scored(tmp_path, "r") == find_release("kbench-tiny").digest
 
 
 OWN = [
