@@ -465,6 +465,14 @@ def test_a_push_that_fails_says_one_line_and_loses_nothing(
     assert on(repo) == files_under(world)
 
 
+def test_a_dataset_that_the_hub_calls_unauthorized_because_there_is_none_is_made(
+    server: HubServer, client: Client, name: str, world: Path, tmp_path: Path, small_pack: str
+) -> None:
+    server.fault(Fault("info", "status", name, times=1, status=401, code="RepoNotFound"))
+    assert client.run("push", "world", "--repo-id", name, "--templates", small_pack, cwd=tmp_path).status == 0
+    assert on(server.repo(name)) == files_under(world)
+
+
 def test_a_push_is_refused_where_somebody_else_pushed_meanwhile(
     server: HubServer, client: Client, name: str, world: Path, tmp_path: Path, small_pack: str
 ) -> None:

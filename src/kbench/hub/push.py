@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
 from kbench.errors import HubError, ReleaseError
 from kbench.hub.client import check_repo_id, check_tag, hub_client, hub_errors, need_token
@@ -70,9 +70,9 @@ def plan_push(
     with hub_errors("push to", repo_id):
         try:
             info = api.dataset_info(repo_id)
-        except RepositoryNotFoundError as error:
-            if error.response.status_code != 404:  # it may be there: hidden from this token, or gated
-                raise
+        except GatedRepoError:
+            raise
+        except RepositoryNotFoundError:  # 404 or 401; if it is hidden from this token, making it will say so
             return Push(release, repo_id, private, tag, None, digests, tuple(digests), (), False)
         head = str(info.sha)
         remote = all_files(api, repo_id, head)
