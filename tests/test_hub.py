@@ -646,7 +646,7 @@ def test_an_unknown_dataset_and_a_name_that_is_none_are_told_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("where", [QA_TEST, "README.md"])
+@pytest.mark.parametrize("where", [QA_TEST, "README.md", "factors.svg"])
 def test_a_file_that_the_server_altered_is_named_and_never_gets_its_place(
     client: Client, published: Repo, world: Path, tmp_path: Path, where: str
 ) -> None:
@@ -664,6 +664,15 @@ def test_a_file_that_the_server_altered_is_named_and_never_gets_its_place(
     published.served.clear()
     assert client.run("pull", published.name, "--out", "back", cwd=tmp_path).status == 0
     assert files_under(back) == files_under(world)
+
+
+def test_a_manifest_that_came_cut_is_not_taken_for_one(
+    client: Client, published: Repo, world: Path, tmp_path: Path
+) -> None:
+    published.served[MANIFEST] = (world / MANIFEST).read_bytes() + b" "
+    said = one_line(client.run("pull", published.name, "--out", "back", cwd=tmp_path))
+    assert f"{MANIFEST} of {published.name} was altered (it is not what the Hub lists)" in said
+    assert not (tmp_path / "back").exists()
 
 
 @pytest.mark.parametrize("change", [b"longer", b"same", None])

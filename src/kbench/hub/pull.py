@@ -73,10 +73,9 @@ def pull_commit(
 ) -> tuple[Release, bool]:
     """As `pull_release`, of a commit; with `wait` another process that pulls into the same folder is waited for."""
     api = hub_client()
-    with tempfile.TemporaryDirectory(prefix="kbench-") as stage, hub_errors("pull", repo_id):
+    with told_in_one_line(out), tempfile.TemporaryDirectory(prefix="kbench-") as stage, hub_errors("pull", repo_id):
         manifest = _manifest(api, repo_id, commit, Path(stage))
-        with told_in_one_line(Path(stage)):
-            offered = offered_by(manifest.read_bytes(), f"{MANIFEST} of {repo_id}")
+        offered = offered_by(manifest.read_bytes(), f"{MANIFEST} of {repo_id}")
         texts = some_files(api, repo_id, commit, TEXTS)
     if (out / MANIFEST).is_file() and (out / MANIFEST).read_bytes() != offered.raw:
         raise OutputError(f"{out} holds another release than {repo_id} has now: give another --out")
@@ -105,7 +104,12 @@ def _manifest(api: HfApi, repo_id: str, commit: str, stage: Path) -> Path:
         raise ReleaseError(f"{repo_id} is no release of kbench: it has no {MANIFEST} at commit {commit[:12]}")
     if listed.size > _MOST_TEXT:
         raise ReleaseError(f"{MANIFEST} of {repo_id} is no manifest of kbench: it has {listed.size:,} bytes")
-    return _download(api, repo_id, commit, MANIFEST, stage)
+    came = _download(api, repo_id, commit, MANIFEST, stage)
+    if not listed.is_same_as(came):
+        raise HubError(
+            f"{MANIFEST} of {repo_id} was altered (it is not what the Hub lists): run the same command again"
+        )
+    return came
 
 
 def _missing(out: Path, offered: Offered, texts: dict[str, RemoteFile]) -> list[str]:
