@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from kbench.disk import whole_or_not_at_all
 from kbench.errors import OutputError, ReleaseError
 from kbench.ids import digest_of, file_sha256
 from kbench.rows import Rows
-from kbench.schema import LOW_CARDINALITY
+from kbench.schema import LOW_CARDINALITY, SPLITS, STYLES
 
 MANIFEST = "kbench_manifest.json"
 CARD, EVAL, PICTURE = "README.md", "eval.yaml", "factors.svg"
@@ -29,6 +30,9 @@ CANARY = "kbench_canary"
 """The key of a Parquet file's metadata under which the canary of its release stands."""
 FORMAT = 1
 """The version of the data contract; a release of a newer one is refused."""
+
+DATA_FILE = rf"^({'|'.join(STYLES)}|facts|entities)/({'|'.join(SPLITS)})-[0-9]{{5}}-of-[0-9]{{5}}\.parquet$"
+"""What the path of a data file in a manifest matches: none leads out of the release."""
 
 _ADVICE = "delete the folder and make the release again with `kbench generate`"
 
@@ -235,21 +239,33 @@ def open_release(path: Path) -> Release:
     if not source.is_file():
         reason = "it has no manifest, so it is not whole" if path.is_dir() else "there is no such folder"
         raise ReleaseError(f"no release at {path}: {reason}; make one with `kbench generate --out {path}`")
+    manifest = manifest_in(source.read_bytes(), source, _ADVICE)
+    for file in manifest["files"]:
+        if not (path / file["path"]).is_file():
+            raise ReleaseError(f"{path / file['path']} is missing from the release: {_ADVICE}")
+    return Release(path, manifest)
+
+
+def manifest_in(raw: bytes, source: Path | str, advice: str) -> dict[str, Any]:
+    """The manifest that some bytes are; `source` and `advice` are for the error.
+
+    Raises ReleaseError where they are none, one of a newer format, or one that names a file outside the release.
+    """
     try:
-        manifest = json.loads(source.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(raw.decode("utf-8"))
         version = int(manifest["format"])
+        if version > FORMAT:
+            raise ReleaseError(f"{source} has format {version}, this kbench reads up to {FORMAT}: update kbench")
         files = [file["path"] for file in manifest["files"] if file["config"] and file["split"] and file["sha256"]]
         whole = all(manifest[key] for key in ("world", "recipe", "splits"))
-    except (ValueError, KeyError, TypeError):
-        raise ReleaseError(f"{source} is no manifest of kbench: {_ADVICE}") from None
-    if not whole:
-        raise ReleaseError(f"{source} is no manifest of kbench: {_ADVICE}")
-    if version > FORMAT:
-        raise ReleaseError(f"{source} has format {version}, this kbench reads up to {FORMAT}: update kbench")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ReleaseError(f"{source} is no manifest of kbench: {advice}") from None
+    if not whole or not files:
+        raise ReleaseError(f"{source} is no manifest of kbench: {advice}")
     for name in files:
-        if not (path / name).is_file():
-            raise ReleaseError(f"{path / name} is missing from the release: {_ADVICE}")
-    return Release(path, manifest)
+        if not isinstance(name, str) or not re.fullmatch(DATA_FILE, name):
+            raise ReleaseError(f"{source} names {str(name)[:80]!r}, which is no data file of kbench: {advice}")
+    return manifest
 
 
 def prepare_folder(path: Path, ours: str, *also: str) -> None:

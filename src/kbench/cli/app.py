@@ -11,6 +11,8 @@ from kbench.cli.evaluate import evaluate
 from kbench.cli.generate import generate
 from kbench.cli.init import init
 from kbench.cli.preview import preview
+from kbench.cli.pull import pull
+from kbench.cli.push import push
 from kbench.cli.templates import templates
 from kbench.cli.train import train
 from kbench.cli.verify import verify
@@ -29,6 +31,8 @@ app.command()(preview)
 app.command()(init)
 app.command()(verify)
 app.command()(audit)
+app.command()(push)
+app.command()(pull)
 app.command()(train)
 app.command("eval")(evaluate)
 app.add_typer(templates, name="templates")

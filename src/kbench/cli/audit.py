@@ -25,9 +25,10 @@ def audit(
     Example: kbench audit my-world --json audit.json
     """
     from kbench.generator.audit import audit_release
+    from kbench.hub.find import find_folder
     from kbench.store import open_release, write_json
 
-    release = open_release(folder)
+    release = open_release(find_folder(str(folder)) or folder)
     other = None if against is None else open_release(against)
     with progress_bar("auditing", "steps") as advance:
         found = audit_release(release, other, advance)

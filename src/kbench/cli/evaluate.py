@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from kbench.cli.console import need_training, progress_bar
+from kbench.cli.console import ReleaseName, need_training, progress_bar, say_aside
+from kbench.shelf import DEFAULT
 
 
 class Backend(enum.StrEnum):
@@ -17,9 +18,9 @@ class Backend(enum.StrEnum):
 
 
 def evaluate(
-    release: Annotated[Path, typer.Option(help="A release folder.")],
     model: Annotated[str, typer.Option(help="A folder, a Hub id, or oracle, random, majority.")],
     out: Annotated[Path, typer.Option(help="The folder for the result.")],
+    release: ReleaseName = DEFAULT,
     base: Annotated[
         str | None, typer.Option(help="The untuned model, scored on the same rows. [default: the run's]")
     ] = None,
@@ -38,9 +39,10 @@ def evaluate(
     """
     from kbench.benchmarks.results import base_of, is_lab
     from kbench.benchmarks.scoring import BASELINES, score
-    from kbench.store import open_release
+    from kbench.hub.find import find_release
 
-    opened = open_release(release)
+    with progress_bar("pulling", "bytes") as advance:
+        opened = find_release(release, advance, say_aside)
     base = base or base_of(model)
     if model not in BASELINES or base:
         need_training(one_thread=is_lab(base or model))

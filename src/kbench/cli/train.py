@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from kbench.cli.console import need_training, progress_bar
+from kbench.cli.console import ReleaseName, need_training, progress_bar, say_aside
 from kbench.cli.generate import StyleName
+from kbench.shelf import DEFAULT
 
 
 class Method(enum.StrEnum):
@@ -31,8 +32,8 @@ class OptimizerName(enum.StrEnum):
 
 
 def train(
-    release: Annotated[Path, typer.Option(help="A release folder.")],
     out: Annotated[Path, typer.Option(help="The folder for the trained model.")],
+    release: ReleaseName = DEFAULT,
     model: Annotated[
         str, typer.Option(help="lab (a small base built for this release), a folder or a Hub id.")
     ] = "lab",
@@ -70,10 +71,11 @@ def train(
     need_training(one_thread=model == "lab")
     from kbench.api.runs import train_recipe
     from kbench.benchmarks.run import check_styles, train_run
-    from kbench.store import open_release
+    from kbench.hub.find import find_release
     from kbench.studies.lab import default_cache, lab_base
 
-    opened = open_release(release)
+    with progress_bar("pulling", "bytes") as advance:
+        opened = find_release(release, advance, say_aside)
     recipe = train_recipe(
         opened,
         model,

@@ -27,9 +27,11 @@ def verify(
     """
     from kbench.generator.manifests import Given
     from kbench.generator.verify import verify_release
+    from kbench.hub.find import find_folder
     from kbench.lean import keep_memory
     from kbench.store import write_json
 
+    folder = find_folder(str(folder)) or folder
     keep_memory()
     with progress_bar("verifying", "files") as advance:
         found = verify_release(folder, Given(seed_file, templates, facts), workers=workers, progress=advance)
