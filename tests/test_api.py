@@ -68,7 +68,7 @@ ONLY: dict[str, set[str]] = {
 }
 """What one of the two has and the other has not: everything else must be in both, with the same default."""
 
-NAMED = {("generate", "out"), ("train", "release"), ("evaluate", "release")}
+NAMED = {("generate", "out"), ("train", "out"), ("train", "release"), ("evaluate", "out"), ("evaluate", "release")}
 """What Python has no default for, whatever the command takes: the folder that is written, the release that is read."""
 
 

@@ -28,7 +28,7 @@ from kbench.generator.release import generate
 from kbench.generator.shards import styles_for
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES
 from kbench.store import Release, open_release
-from tests.samples import Row, files_under
+from tests.samples import Row
 
 PRODUCTS = """\
 subject,relation,value,unit,aliases

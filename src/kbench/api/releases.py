@@ -21,8 +21,8 @@ from kbench.generator import release as releases
 from kbench.generator.named import load_recipe, published
 from kbench.generator.recipe import Recipe
 from kbench.generator.unfinished import Resume
-from kbench.shelf import shelved
-from kbench.store import Release, open_release
+from kbench.hub.find import find_folder, find_release
+from kbench.store import Release
 
 Progress = Callable[[int, int, int], None]
 """Called with the files done, the files in all, and the rows of the file just done."""
@@ -130,9 +130,13 @@ def write(recipe: Recipe, out: PathLike, *, workers: int, resume: Resume, check:
 
 
 def load_release(name: PathLike | Release) -> Release:
-    """A release by its folder, or by the name of one that comes with kbench; an open one stays as it is.
+    """A release by its folder, by the name of one that comes with kbench, or by ORG/NAME[@REVISION] on the Hub.
 
-    Raises ReleaseError where there is none, where it is not whole, or a file is gone.
+    What comes from the Hub is checked against its manifest and kept in the cache; an open release stays as it is.
+
+    Raises:
+        ReleaseError: there is none, it is not whole, or a file is gone.
+        HubError: the Hub does not answer or refuses, or a file there is not what its manifest says.
 
     >>> kbench.load_release("kbench-tiny").counts()["facts"]
     {'train': 1008}
@@ -141,21 +145,11 @@ def load_release(name: PathLike | Release) -> Release:
     >>> kbench.load_release("my-world").counts()["qa"]
     {'pretrain': 1296, 'train': 1296, 'validation': 324, 'test': 648, 'control': 162}
     """
-    if isinstance(name, Release):
-        return name
-    try:
-        return open_release(folder_of(name))
-    except ReleaseError:
-        if Path(name).exists() or not shelved(str(name)):
-            raise
-        raise ReleaseError(
-            f"{name} comes with kbench as a recipe, without its rows: write it with `kbench generate --recipe {name}`"
-        ) from None
+    return name if isinstance(name, Release) else find_release(str(name))
 
 
 def folder_of(name: PathLike | Release) -> Path:
     """Where a release lies, or should: nothing says yet that it is whole, or there at all."""
     if isinstance(name, Release):
         return name.path
-    path = Path(name)
-    return path if path.exists() else shelved(str(name)) or path
+    return find_folder(str(name)) or Path(name)

@@ -19,7 +19,7 @@ class Backend(enum.StrEnum):
 
 def evaluate(
     model: Annotated[str, typer.Option(help="A folder, a Hub id, or oracle, random, majority.")],
-    out: Annotated[Path, typer.Option(help="The folder for the result.")],
+    out: Annotated[Path | None, typer.Option(help="The folder for the result. [default: kbench-result-MODEL]")] = None,
     release: ReleaseName = DEFAULT,
     base: Annotated[
         str | None, typer.Option(help="The untuned model, scored on the same rows. [default: the run's]")
@@ -37,7 +37,7 @@ def evaluate(
 
     Example: kbench eval --release my-world --model run-qa --out run-qa-result
     """
-    from kbench.benchmarks.results import base_of, is_lab
+    from kbench.benchmarks.results import SAMPLES, base_of, is_lab
     from kbench.benchmarks.scoring import BASELINES, score
     from kbench.hub.find import find_release
 
@@ -46,13 +46,16 @@ def evaluate(
     base = base or base_of(model)
     if model not in BASELINES or base:
         need_training(one_thread=is_lab(base or model))
+    target = out or Path(f"kbench-result-{Path(model).name}")
     with progress_bar("scoring", "rows") as advance:
         result = score(
-            opened, model, out, base=base, limit=limit, batch=batch_size, most_tokens=max_tokens, progress=advance
+            opened, model, target, base=base, limit=limit, batch=batch_size, most_tokens=max_tokens, progress=advance
         )
     if not result.scored_now:
-        typer.echo(f"{out} is this result already: nothing to do")
+        typer.echo(f"{target} is this result already: nothing to do")
     _print(result.about)
+    if result.scored_now:
+        typer.echo(f"every sample, with its prompt and prediction: {target / SAMPLES}")
 
 
 def _print(about: dict[str, Any]) -> None:

@@ -32,7 +32,9 @@ class OptimizerName(enum.StrEnum):
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="The folder for the trained model.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for the trained model. [default: kbench-run-STYLE]")
+    ] = None,
     release: ReleaseName = DEFAULT,
     model: Annotated[
         str, typer.Option(help="lab (a small base built for this release), a folder or a Hub id.")
@@ -91,6 +93,7 @@ def train(
         seed=seed,
     )
     check_styles(opened, recipe)
+    target = out or Path(f"kbench-run-{'-'.join(recipe.styles)}")
     if model == "lab":
         with progress_bar("building the base", "steps") as advance:
             base = lab_base(opened, default_cache(), progress=advance)
@@ -100,10 +103,10 @@ def train(
         model = str(base.path)
         recipe = recipe.with_context(base.about["context"] if context is None else context)
     with progress_bar("training", "steps") as advance:
-        run = train_run(opened, model, recipe, out, advance)
+        run = train_run(opened, model, recipe, target, advance)
     if not run.trained_now:
-        typer.echo(f"{out} is this run already: nothing to do")
+        typer.echo(f"{target} is this run already: nothing to do")
         return
     done = run.about["trained"]
     typer.echo(f"{done['steps']:,} steps, {done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}")
-    typer.echo(f"score it: kbench eval --release {release} --model {out} --base {model} --out {out}-result")
+    typer.echo(f"score it: kbench eval --release {release} --model {target} --base {model} --out {target}-result")
