@@ -1,10 +1,11 @@
 """What the tasks for inspect share; its code goes out with them."""
 
+import copy
 from typing import Any
 
 from inspect_ai import Task
 from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.model import GenerateConfig, get_model
+from inspect_ai.model import GenerateConfig, Model, get_model
 from inspect_ai.scorer import CORRECT, INCORRECT, Score, Scorer, Target, accuracy, choice, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, generate, multiple_choice, solver
 
@@ -23,7 +24,7 @@ def asked(source: dict[str, Any], probe: str, chat: bool) -> Task:
         Sample(id=row["id"], input=prompt_of(row), target=row["answers"], metadata=_kept(row))
         for row in _rows(source, probe)
     ]
-    return _task(samples, [_engine(chat), generate()], kbench_exact_match())
+    return _task(samples, [greedy(), generate() if chat else complete()], kbench_exact_match())
 
 
 def chosen(source: dict[str, Any], probe: str) -> Task:
@@ -34,7 +35,7 @@ def chosen(source: dict[str, Any], probe: str) -> Task:
         question = row["question"].removesuffix(options)
         target = "ABCD"[row["label"]]
         samples.append(Sample(id=row["id"], input=question, choices=row["choices"], target=target, metadata=_kept(row)))
-    return _task(samples, [_engine(chat=True), multiple_choice()], choice())
+    return _task(samples, [greedy(), multiple_choice()], choice())
 
 
 def _rows(source: dict[str, Any], probe: str) -> list[dict[str, Any]]:
@@ -53,16 +54,34 @@ def _task(samples: list[Sample], steps: list[Solver], scored_by: Scorer) -> Task
 
 
 @solver  # type: ignore[untyped-decorator]
-def _engine(chat: bool) -> Solver:
-    """Have transformers answer as kbench has it: greedily, and without `chat` to the bare prompt."""
+def greedy() -> Solver:
+    """Have transformers give the likeliest answer, as kbench does; inspect's default there is to draw one."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         engine = get_model().api
-        if hasattr(engine, "do_sample") and hasattr(engine, "chat_template"):
+        if hasattr(engine, "do_sample"):
             engine.do_sample = False
-            if not chat:
-                # Without a template inspect writes "user: " before the prompt; with the model's, what that adds.
-                engine.chat_template = VERBATIM
+        return state
+
+    return solve
+
+
+@solver  # type: ignore[untyped-decorator]
+def complete() -> Solver:
+    """Have transformers go on from the prompt as it stands, as kbench does; other services get it as a user's message.
+
+    Left to itself inspect writes "user: " before a prompt and a new line behind it, or what the model's template adds.
+    """
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        model = get_model()
+        if not hasattr(model.api, "chat_template"):
+            return await generate(state)
+        bare = copy.copy(model.api)  # of the same weights: tasks that run beside this one keep their template
+        bare.chat_template, bare.use_chat_template = VERBATIM, True
+        config = GenerateConfig(max_tokens=MOST_TOKENS)
+        state.output = await Model(bare, model.config).generate(state.messages, config=config)
+        state.messages.append(state.output.message)
         return state
 
     return solve
