@@ -50,11 +50,14 @@ class Source:
 def questions_of(release: Release, styles: tuple[str, ...]) -> list[Asked]:
     """Every group that kbench scores, of some styles or of all. Raises ReleaseError where there is none."""
     found = list[Asked]()
+    have = [config for config in release.configs() if config in QUESTION_STYLES - UNMATCHED]
     for style in styles:
         if style not in QUESTION_STYLES - UNMATCHED:
             why = "its answers have many wordings" if style in UNMATCHED else "its rows ask nothing"
             raise ReleaseError(f"style {style!r} cannot be scored by exact match ({why}): leave it out")
-    for style in styles or tuple(config for config in release.configs() if config in QUESTION_STYLES - UNMATCHED):
+        if style not in have:
+            raise ReleaseError(f"the release {release.path} has no style {style!r} to ask: have {', '.join(have)}")
+    for style in (style for style in have if style in (styles or have)):
         for split in (s for s in ASKED if s in release.splits(style)):
             counts = Counter[str]()
             for file in release.files(style, split):

@@ -11,7 +11,7 @@ from typing import Any
 from kbench.disk import told_in_one_line
 from kbench.errors import KbenchError, OutputError
 from kbench.ids import file_sha256
-from kbench.lock import folder_lock
+from kbench.lock import LOCK, folder_lock
 from kbench.store import prepare_folder, write_json
 
 MARKER = "kbench_export.json"
@@ -91,7 +91,9 @@ def _finished(out: Path, plan: dict[str, Any]) -> dict[str, Any] | None:
         if not path.is_file() or file_sha256(path) != digest:
             what = "was altered after" if path.is_file() else "is missing from"
             raise OutputError(f"{path} {what} the export: delete {out} and run the same command again")
-    _tidy(out)
+    if (out / PLAN).exists():  # whoever finished it was killed before tidying up
+        _tidy(out)
+        (out / LOCK).unlink(missing_ok=True)
     return about
 
 
