@@ -70,7 +70,7 @@ def test_every_unit_is_drafted_once_also_by_this_process(tmp_path: Path, small_p
     recipe = Recipe(tiny(), "7", STYLES_WRITTEN, small_pack)
     world, pack = build_world(recipe.spec, "7"), recipe.pack()
     units = plan_units(world, pack, recipe.styles)
-    drafts = list(drafts_of(recipe, world, pack, units, tmp_path, 2, check=True))
+    drafts = list(drafts_of(recipe, world, pack, units, tmp_path, "canary", 2, check=True))
     assert sorted(draft.file.path for draft in drafts) == sorted(unit.path for unit in units)
     processes = {draft.part.name.split(".")[-2] for draft in drafts}
     assert len(processes) == 2
@@ -86,8 +86,8 @@ def test_more_workers_than_groups_start_no_process_for_one_group(
     recipe = Recipe(tiny(), "7", STYLES_WRITTEN, small_pack)
     world, pack = build_world(recipe.spec, "7"), recipe.pack()
     alone = in_working_order(plan_units(world, pack, recipe.styles))[0]
-    assert len(list(drafts_of(recipe, world, pack, alone, tmp_path, 8, check=False))) == len(alone)
-    assert list(drafts_of(recipe, world, pack, [], tmp_path, 8, check=False)) == []
+    assert len(list(drafts_of(recipe, world, pack, alone, tmp_path, "canary", 8, check=False))) == len(alone)
+    assert list(drafts_of(recipe, world, pack, [], tmp_path, "canary", 8, check=False)) == []
 
 
 def test_the_card_reads_one_row_of_a_file(tmp_path: Path, small_pack: str, monkeypatch: pytest.MonkeyPatch) -> None:

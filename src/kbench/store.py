@@ -21,6 +21,10 @@ from kbench.ids import digest_of, file_sha256
 from kbench.schema import LOW_CARDINALITY
 
 MANIFEST = "kbench_manifest.json"
+CARD, EVAL, PICTURE = "README.md", "eval.yaml", "factors.svg"
+"""What a release holds beside its manifest and its tables."""
+CANARY = "kbench_canary"
+"""The key of a Parquet file's metadata under which the canary of its release stands."""
 FORMAT = 1
 """The version of the data contract; a release of a newer one is refused."""
 
@@ -49,6 +53,11 @@ def parquet_bytes(table: pa.Table) -> int:
     sink = pa.BufferOutputStream()
     _write_parquet(table, sink)
     return int(sink.getvalue().size)
+
+
+def with_canary(table: pa.Table, canary: str) -> pa.Table:
+    """The table with the canary of its release in the metadata of its file, where no training text can take it up."""
+    return table.replace_schema_metadata({CANARY: canary})
 
 
 def parquet_of(table: pa.Table) -> bytes:

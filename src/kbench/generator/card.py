@@ -1,7 +1,7 @@
-"""The release's card (README.md, whose header tells `datasets` where each split lies) and its eval.yaml."""
+"""The release's card: README.md, whose header tells `datasets` and the Hub where each split lies."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,9 +9,20 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kbench.ids import digest_of
-from kbench.schema import DOCUMENT_STYLES
+from kbench.schema import DOCUMENT_STYLES, SPLITS, Probe
+from kbench.store import PICTURE
 
 _ROWS_SHOWN = 5
+_TOLD = {
+    "pretrain": "the known world, for a base model that is to know it: documents, and questions about a part of it",
+    "train": "the new facts, in the phrasings of training",
+    "validation": "the same facts, asked in phrasings that no training split holds",
+    "test": "the same facts, in phrasings of its own",
+    "control": "the same questions about entities that no training text names: subtract this score",
+}
+_TOLD_OF_FACTS = {
+    "control": "the questions of `test` with answers that are false: subtract the share of them that a model gives",
+}
 
 
 def release_card(manifest: dict[str, Any], out: Path) -> str:
@@ -33,6 +44,7 @@ def card_of(manifest: dict[str, Any], rows: list[tuple[str, str]]) -> str:
         "pretty_name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
         "size_categories": [_size_category(sum(s["rows"] for s in manifest["splits"].values()))],
         "task_categories": ["question-answering", "text-generation"],
+        "task_ids": ["closed-book-qa"],
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
         "source_datasets": ["original"],
@@ -49,35 +61,26 @@ def card_of(manifest: dict[str, Any], rows: list[tuple[str, str]]) -> str:
         ],
     }
     jinja = Environment(
-        loader=PackageLoader("kbench", "templates"), undefined=StrictUndefined, keep_trailing_newline=True
+        loader=PackageLoader("kbench", "templates"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
     )
-    body = jinja.get_template("card.md.j2").render(manifest=manifest, facts=facts, configs=configs, rows=rows)
+    found = {split for splits in configs.values() for split in splits}
+    told = _TOLD | (_TOLD_OF_FACTS if facts else {})
+    if "pretrain" in found:
+        told["test"] += "; rows with `probe = known` ask about the known world"
+    body = jinja.get_template("card.md.j2").render(
+        manifest=manifest,
+        facts=facts,
+        configs=configs,
+        rows=rows,
+        picture=PICTURE,
+        splits=[(split, told[split]) for split in SPLITS if split in found],
+        tasks=any(key.endswith("/test") for key in manifest["splits"]),
+        probes=[probe for probe in get_args(Probe) if probe],
+    )
     return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n{body}"
-
-
-def release_eval(manifest: dict[str, Any]) -> str:
-    """The Hub's benchmark file: one task for each question style that has a test split."""
-    styles = [key.split("/")[0] for key in manifest["splits"] if key.endswith("/test")]
-    tasks = [
-        {
-            "id": style,
-            "config": style,
-            "split": "test",
-            "field_spec": {"input": "question", "target": "answer"},
-            "solvers": [{"name": "generate"}],
-            "scorers": [{"name": "exact"}],
-        }
-        for style in styles
-    ]
-    facts = manifest["recipe"].get("facts")
-    what = f"the facts of {facts['file']}" if facts else "invented facts"
-    about = {
-        "name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
-        "description": f"Closed-book recall of {what} after finetuning.",
-        "evaluation_framework": "inspect-ai",
-        "tasks": tasks,
-    }
-    return str(yaml.safe_dump(about, sort_keys=False))
 
 
 def sampled(manifest: dict[str, Any]) -> list[dict[str, Any]]:

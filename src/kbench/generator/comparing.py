@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kbench.generator.card import sample_of
-from kbench.generator.differences import schema_difference, table_difference
+from kbench.generator.differences import schema_difference, shown, table_difference
 from kbench.generator.manifests import FileEntry
 from kbench.generator.packs import Pack
 from kbench.generator.shards import Unit, unit_table
@@ -20,7 +20,7 @@ from kbench.generator.unfinished import WrittenFile
 from kbench.generator.world import World
 from kbench.ids import file_sha256
 from kbench.schema import STYLES, schema_of
-from kbench.store import content_digest, parquet_of
+from kbench.store import CANARY, content_digest, parquet_of, with_canary
 
 _LONGEST, _FEW = 100, 16
 _SAME_ROWS = "its bytes were altered (its sha256 is not the manifest's), its rows were not"
@@ -45,9 +45,9 @@ class Compared:
     """Of the entities in it, where it is a table of them: how many have each role."""
 
 
-def compare_unit(world: World, pack: Pack, unit: Unit, folder: Path, entry: Mapping[str, Any]) -> Compared:
+def compare_unit(world: World, pack: Pack, unit: Unit, folder: Path, entry: Mapping[str, Any], canary: str) -> Compared:
     """The file of a shard beside the rows that the recipe gives; `entry` is what the manifest says of it, if at all."""
-    table = unit_table(world, pack, unit)
+    table = with_canary(unit_table(world, pack, unit), canary)
     derived = WrittenFile(unit.path, unit.config, unit.split, table.num_rows, 0, "", "")
     if not table.num_rows:
         return Compared(derived)
@@ -78,6 +78,8 @@ def compare_unit(world: World, pack: Pack, unit: Unit, folder: Path, entry: Mapp
             derived = replace(derived, bytes=size, sha256=sha256)
         else:
             said = _SAME_ROWS + altered
+    elif (told := (found.schema.metadata or {}).get(CANARY.encode(), b"").decode(errors="replace")) != canary:
+        said = f"has another canary: expected {canary}, found {shown(told)}"
     return Compared(derived, said, listed, sha256, content, sample)
 
 

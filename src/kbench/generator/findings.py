@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kbench import __version__
-from kbench.generator.card import card_of, release_eval, sampled
+from kbench.generator.benchmark import release_eval
+from kbench.generator.card import card_of, sampled
 from kbench.generator.comparing import Compared, sha256_of
 from kbench.generator.differences import text_difference, value_differences
+from kbench.generator.picture import release_picture
 from kbench.generator.unfinished import PLAN
-from kbench.store import MANIFEST
+from kbench.store import CARD, EVAL, MANIFEST, PICTURE
 
-CARD, EVAL = "README.md", "eval.yaml"
 _FOREIGN = (".git", ".cache", ".gitattributes")
 """What git and a download from the Hub leave at the top of a folder; none of it is read as data."""
 _NOTE = re.compile(r"\.[a-z]+-[a-z]+-\d{5}-of-\d{5}\.parquet\.json")
@@ -80,11 +81,15 @@ def wrote(manifest: dict[str, Any]) -> str:
 
 
 def other_texts(expected: dict[str, Any], compared: list[Compared]) -> dict[str, str | None]:
-    """What the card and eval.yaml should be; None where the card shows a row that is not known."""
+    """What the card, eval.yaml and the picture should be; None where what it shows is not known: a row, the spec."""
     samples = {each.file.path: each.sample for each in compared}
     shown_rows = [(f"{file['config']}/{file['split']}", samples[file["path"]]) for file in sampled(expected)]
     card = card_of(expected, shown_rows) if all(sample for _, sample in shown_rows) else None
-    return {CARD: card, EVAL: release_eval(expected)}
+    try:
+        picture = release_picture(expected)
+    except (KeyError, TypeError, AttributeError):  # the spec was edited past drawing, which is told of the recipe
+        picture = None
+    return {CARD: card, EVAL: release_eval(expected), PICTURE: picture}
 
 
 def owners_of(compared: list[Compared], texts: Mapping[str, str | None]) -> dict[str, str]:
@@ -108,13 +113,13 @@ def swapped(each: Compared, compared: list[Compared], owners: Mapping[str, str])
 def text_findings(
     folder: Path, manifest: dict[str, Any], texts: Mapping[str, str | None], owners: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Whether the card and eval.yaml are there and what they should be."""
+    """Whether the card, eval.yaml and the picture are there and what they should be."""
     for name, text in texts.items():
         path = folder / name
         if not path.is_file():
             yield Finding("failed", name, "is missing")
         elif text is None:
-            yield Finding("skipped", name, "not compared: it shows a row of a file that was altered")
+            yield Finding("skipped", name, "not compared: it shows what was altered")
         elif not sha256_of(path):
             yield Finding("failed", name, "cannot be read")
         elif (found := path.read_bytes()) != text.encode():

@@ -109,6 +109,7 @@ class ManifestEntries(_Entry):
     world: str
     recipe: RecipeEntry
     recipe_digest: str
+    canary: str
     entities: dict[Role, int]
     splits: dict[str, SplitEntry]
     files: Annotated[list[FileEntry], Field(min_length=1)]

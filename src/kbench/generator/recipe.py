@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from kbench import __version__
 from kbench.generator.ownfacts.pack import fit_pack
@@ -9,6 +10,16 @@ from kbench.generator.ownfacts.spec import FactSpec
 from kbench.generator.packs import Pack, load_pack
 from kbench.generator.seeds import commitment, salt_of
 from kbench.generator.spec import WorldSpec
+from kbench.ids import json_digest
+
+
+def canary_of(described: dict[str, Any]) -> str:
+    """The canary GUID of a release, from its recipe as the manifest keeps it.
+
+    Mending a template leaves it: files that are done then stay what they are.
+    """
+    name = described["templates"]["name"]
+    return str(UUID(bytes=bytes.fromhex(json_digest({**described, "templates": name, "canary": 1})[:32]), version=4))
 
 
 @dataclass(frozen=True)

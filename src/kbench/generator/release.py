@@ -1,4 +1,4 @@
-"""Writing a release: shards first, each written and renamed; card and eval.yaml next; the manifest last."""
+"""Writing a release: shards first, each written and renamed; card, picture and eval.yaml next; the manifest last."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -8,10 +8,12 @@ from typing import Any
 
 from kbench.disk import make_durable, told_in_one_line
 from kbench.errors import CheckError, KbenchError, OutputError, TemplateError
-from kbench.generator.card import release_card, release_eval
+from kbench.generator.benchmark import release_eval
+from kbench.generator.card import release_card
 from kbench.generator.ownfacts.world import checked_world
 from kbench.generator.packs import Pack
-from kbench.generator.recipe import Recipe
+from kbench.generator.picture import release_picture
+from kbench.generator.recipe import Recipe, canary_of
 from kbench.generator.sections import Section, sections
 from kbench.generator.shards import Unit, check_pack, plan_units, unit_table
 from kbench.generator.unfinished import (
@@ -34,8 +36,11 @@ from kbench.ids import json_digest
 from kbench.lock import folder_lock
 from kbench.schema import ROLES, SPLITS, Role
 from kbench.store import (
+    CARD,
+    EVAL,
     FORMAT,
     MANIFEST,
+    PICTURE,
     Release,
     open_release,
     prepare_folder,
@@ -118,17 +123,19 @@ def _write(recipe: Recipe, world: World, pack: Pack, out: Path, workers: int, ch
     sweep(out, units, files)
     progress(len(files), len(units), 0)
     todo = [unit for unit in units if unit.path not in files]
+    described = recipe.describe(pack, described_in(out))
     try:
-        with closing(drafts_of(recipe, world, pack, todo, out, workers, check)) as drafts:
+        with closing(drafts_of(recipe, world, pack, todo, out, canary_of(described), workers, check)) as drafts:
             for draft in drafts:
                 written = files[draft.file.path] = accept(out, draft, templates[draft.file.config])
                 progress(len(files), len(units), written.rows)
-        described = recipe.describe(pack, described_in(out))
         manifest = _manifest(described, world, [files[unit.path] for unit in units if files[unit.path].rows])
-        write_text(out / "README.md", release_card(manifest, out))
-        write_text(out / "eval.yaml", release_eval(manifest))
+        write_text(out / CARD, release_card(manifest, out))
+        write_text(out / EVAL, release_eval(manifest))
+        write_text(out / PICTURE, release_picture(manifest))
         paths = [out / file["path"] for file in manifest["files"]]
-        make_durable([*paths, out / "README.md", out / "eval.yaml", *sorted({path.parent for path in paths}), out])
+        texts = [out / name for name in (CARD, EVAL, PICTURE)]
+        make_durable([*paths, *texts, *sorted({path.parent for path in paths}), out])
         write_json(out / MANIFEST, manifest)
         make_durable([out / MANIFEST, out])
         tidy(out)
@@ -168,6 +175,7 @@ def manifest_of(
         "world": world,
         "recipe": described,
         "recipe_digest": json_digest(described),
+        "canary": canary_of(described),
         "entities": entities,
         "splits": splits,
         "files": [asdict(f) for f in files],

@@ -22,7 +22,7 @@ from kbench.generator.shards import Unit
 from kbench.ids import digest_of, file_sha256
 from kbench.lock import LOCK
 from kbench.schema import STYLES
-from kbench.store import MANIFEST, content_digest, prepare_folder, write_json, write_part
+from kbench.store import MANIFEST, content_digest, prepare_folder, with_canary, write_json, write_part
 
 Resume = Literal["if_possible", "always", "never"]
 PLAN = ".kbench_plan.json"
@@ -105,13 +105,13 @@ def templates_digest(pack: Pack, config: str) -> str:
     return digest_of(*chain.from_iterable(words))
 
 
-def write_draft(out: Path, unit: Unit, table: pa.Table) -> Draft:
-    """Write the rows of a unit under a hidden name. Raises OutputError."""
+def write_draft(out: Path, unit: Unit, table: pa.Table, canary: str) -> Draft:
+    """Write the rows of a unit under a hidden name, the canary in its metadata. Raises OutputError."""
     path = out / unit.path
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     if not table.num_rows:
         return Draft(WrittenFile(unit.path, unit.config, unit.split, 0, 0, "", ""), part)
-    write_part(part, path, table)
+    write_part(part, path, with_canary(table, canary))
     size, sha256, content = part.stat().st_size, file_sha256(part), content_digest(table)
     return Draft(WrittenFile(unit.path, unit.config, unit.split, table.num_rows, size, sha256, content), part)
 

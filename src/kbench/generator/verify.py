@@ -12,8 +12,6 @@ from kbench.errors import SpecError, TemplateError
 from kbench.generator.comparing import Compared, compare_entry, compare_unit
 from kbench.generator.differences import both_shown
 from kbench.generator.findings import (
-    CARD,
-    EVAL,
     Finding,
     Verification,
     edited,
@@ -37,13 +35,13 @@ from kbench.generator.manifests import (
 )
 from kbench.generator.ownfacts.world import world_of
 from kbench.generator.packs import Pack
-from kbench.generator.recipe import Recipe
+from kbench.generator.recipe import Recipe, canary_of
 from kbench.generator.release import manifest_of
 from kbench.generator.shards import Unit, in_working_order, plan_units
 from kbench.generator.work import equip, equipment
 from kbench.generator.world import World
 from kbench.schema import ROLES
-from kbench.store import MANIFEST, Release
+from kbench.store import CARD, EVAL, MANIFEST, PICTURE, Release
 from kbench.workers import worker_pool
 
 Progress = Callable[[int, int], None]
@@ -102,8 +100,9 @@ def _by_rows(
     world = world_of(recipe.spec, recipe.seed)
     units = plan_units(world, pack, recipe.styles)
     entries = _entries(manifest)
+    canary = canary_of(manifest["recipe"])
     compared = []
-    for done, each in enumerate(_compare_all(recipe, world, pack, units, folder, entries, workers), 1):
+    for done, each in enumerate(_compare_all(recipe, world, pack, units, folder, entries, canary, workers), 1):
         compared.append(each)
         progress(done, len(units))
     place = {unit.path: number for number, unit in enumerate(units)}
@@ -133,9 +132,12 @@ def _compare_all(
     units: list[Unit],
     folder: Path,
     entries: Mapping[str, dict[str, Any]],
+    canary: str,
     workers: int,
 ) -> Iterator[Compared]:
-    groups = [[(unit, folder, entries.get(unit.path, {})) for unit in group] for group in in_working_order(units)]
+    groups = [
+        [(unit, folder, entries.get(unit.path, {}), canary) for unit in group] for group in in_working_order(units)
+    ]
     if workers == 1 or len(groups) < 2:
         for job in chain.from_iterable(groups):
             yield compare_unit(world, pack, *job)
@@ -145,7 +147,7 @@ def _compare_all(
             yield from done.result()
 
 
-def _compare(jobs: list[tuple[Unit, Path, dict[str, Any]]]) -> list[Compared]:
+def _compare(jobs: list[tuple[Unit, Path, dict[str, Any], str]]) -> list[Compared]:
     world, pack = equipment()
     return [compare_unit(world, pack, *job) for job in jobs]
 
@@ -199,7 +201,7 @@ def _concluded(
     if expected:
         findings += text_findings(folder, manifest, texts, owners)
         findings += manifest_findings(raw, manifest, expected)
-    ours = {MANIFEST, CARD, EVAL, *(each.file.path for each in compared)}
+    ours = {MANIFEST, CARD, EVAL, PICTURE, *(each.file.path for each in compared)}
     # Without the recipe the manifest's word is all there is, even where an entry of it cannot be read.
     findings += strangers_in(folder, ours if derived else ours | _entries(manifest).keys(), owners)
     try:

@@ -19,14 +19,14 @@ from kbench.workers import worker_pool
 
 
 def drafts_of(
-    recipe: Recipe, world: World, pack: Pack, todo: list[Unit], out: Path, workers: int, check: bool
+    recipe: Recipe, world: World, pack: Pack, todo: list[Unit], out: Path, canary: str, workers: int, check: bool
 ) -> Generator[Draft, None, None]:
     """The units of a release as they are written, in no set order; `check` compares a sample with plain Jinja."""
     waiting = deque(in_working_order(todo))
     helpers = min(workers, len(waiting)) - 1
     if helpers < 1:
         for group in waiting:
-            yield from (_draft(world, pack, unit, out, check) for unit in group)
+            yield from (_draft(world, pack, unit, out, canary, check) for unit in group)
         return
     with worker_pool(helpers, equip, (recipe, pack.digest)) as pool:
         running: set[Future[list[Draft]]] = set()
@@ -34,23 +34,23 @@ def drafts_of(
             # Towards the end one by one, so that all end together.
             ahead = _AHEAD if len(waiting) > workers * _AHEAD else 1
             while waiting and len(running) < helpers * ahead:
-                running.add(pool.submit(_work, waiting.popleft(), out, check))
+                running.add(pool.submit(_work, waiting.popleft(), out, canary, check))
             # This process is one of the workers: its turn ends with each group, to hand out and take in.
             for unit in waiting.popleft() if waiting else ():
-                yield _draft(world, pack, unit, out, check)
+                yield _draft(world, pack, unit, out, canary, check)
             done, running = wait(running, None if not waiting else 0, FIRST_COMPLETED)
             for job in done:
                 yield from job.result()
 
 
-def _draft(world: World, pack: Pack, unit: Unit, out: Path, check: bool) -> Draft:
+def _draft(world: World, pack: Pack, unit: Unit, out: Path, canary: str, check: bool) -> Draft:
     if _EQUIPMENT.get("config") != unit.config:
         _EQUIPMENT["config"] = unit.config
         give_back()
     table = unit_table(world, pack, unit)
     if check:
         check_rows(world, pack, unit, table)
-    return write_draft(out, unit, table)
+    return write_draft(out, unit, table, canary)
 
 
 _AHEAD = 2
@@ -77,6 +77,6 @@ def equipment() -> tuple[World, Pack]:
     return _EQUIPMENT["world"], _EQUIPMENT["pack"]
 
 
-def _work(units: list[Unit], out: Path, check: bool) -> list[Draft]:
+def _work(units: list[Unit], out: Path, canary: str, check: bool) -> list[Draft]:
     world, pack = equipment()
-    return [_draft(world, pack, unit, out, check) for unit in units]
+    return [_draft(world, pack, unit, out, canary, check) for unit in units]
