@@ -36,7 +36,9 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite in two workers: minutes on a CPU; the first time installs torch."""
     install(session, ".[train]", "test")
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", "not faults", *session.posargs, env=TEST_ENV)
+    session.run(
+        "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not faults and not tools", *session.posargs, env=TEST_ENV
+    )
 
 
 @nox.session
@@ -44,6 +46,13 @@ def faults(session: nox.Session) -> None:
     """Kill `kbench generate` at any moment and fill its disk; the same command then finishes: minutes, no torch."""
     install(session, ".", "test")
     session.run("pytest", "-m", "faults", "tests/test_faults.py", *session.posargs, env=TEST_ENV)
+
+
+@nox.session
+def tools(session: nox.Session) -> None:
+    """Run lm-eval, inspect and TRL on what `kbench export` writes: minutes on a CPU; the first time installs them."""
+    install(session, ".[train,eval]", "test")
+    session.run("pytest", "-m", "tools", "tests/tools", *session.posargs, env=TEST_ENV)
 
 
 @nox.session
