@@ -36,9 +36,8 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite in two workers: minutes on a CPU; the first time installs torch."""
     install(session, ".[train]", "test")
-    session.run(
-        "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not faults and not tools", *session.posargs, env=TEST_ENV
-    )
+    chosen = "not faults and not tools"
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", chosen, *session.posargs, env=TEST_ENV)
 
 
 @nox.session

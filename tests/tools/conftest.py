@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def tiny() -> Release:
 
 
 @pytest.fixture(scope="session")
-def scored(tiny: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scored]:
+def scored(tiny: Release, tmp_path_factory: pytest.TempPathFactory) -> Scored:
     """A lab base finetuned on some styles of the release, scored by kbench on everything that it asks."""
     import torch
 
@@ -68,7 +67,7 @@ def scored(tiny: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     result = score(tiny, str(run.path), folder / "result")
     torch.set_num_threads(threads)
     own = {(s["style"], s["probe"]): s for s in result.about["kbench"]["scores"]}
-    yield Scored(
+    return Scored(
         run.path,
         base.path,
         {key: s["accuracy"] for key, s in own.items()},
@@ -95,6 +94,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tools = ("rows", "kbench", "lm-eval", "lm-eval mc", "inspect", "its rows")
     terminalreporter.section("one model, scored by each tool")
     terminalreporter.write_line(f"{'style':<10}{'probe':<13}" + "".join(f"{tool:>12}" for tool in tools))
-    for (style, probe), values in BESIDE.items():
+    for (style, probe), values in sorted(BESIDE.items()):
         cells = "".join(f"{values.get(tool, '–'):>12}" for tool in tools)
         terminalreporter.write_line(f"{style:<10}{probe:<13}{cells}")

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from kbench.exports.examples import FORMS, Form
@@ -36,7 +37,7 @@ def test_the_loss_falls(trained: tuple[Form, dict[str, Any]]) -> None:
     assert sum(seen["losses"][-5:]) < 0.9 * sum(seen["losses"][:5])
 
 
-def test_only_what_the_form_says_is_learned(trained: tuple[Form, dict[str, Any]], tiny: Release) -> None:
+def test_only_what_the_form_says_is_learned(trained: tuple[Form, dict[str, Any]], folder: Path, tiny: Release) -> None:
     form, seen = trained
     end = seen["eos"]
     shown = [text.split(end)[0] for text in seen["shown"]]
@@ -52,4 +53,7 @@ def test_only_what_the_form_says_is_learned(trained: tuple[Form, dict[str, Any]]
         assert learned == shown
         assert all(text.endswith(end) for text in seen["learned"]), "the model must learn to stop"
     else:
-        assert all("user: " in text and "assistant: " in text for text in learned)
+        assert [text.split(end)[0] for text in learned] == shown
+        files = [pq.read_table(path) for path in (folder / "messages").glob("train-*")]
+        openings = {row["messages"][0]["content"] for table in files for row in table.to_pylist()}
+        assert all(any(opening in text for opening in openings) for text in shown)
