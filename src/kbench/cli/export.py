@@ -76,7 +76,7 @@ def _told(found: "Export", to: TargetName) -> list[str]:
         which = f"--include_path {found.path} --tasks {next(iter(report['groups']))}"
         lines.append(f"run: lm_eval --model hf --model_args pretrained=MODEL {which}")
     if to is TargetName.inspect:
-        lines.append(f"run: inspect eval {found.path / report['file']} --model hf/local -M model_path=MODEL")
+        lines.append(f"run in {found.path}: inspect eval {report['file']} --model hf/local -M model_path=MODEL")
     if to is TargetName.trl:
         lines.append(f'read: datasets.load_dataset("{found.path}", "{next(iter(report["splits"])).split("/")[0]}")')
     return lines

@@ -63,6 +63,8 @@ def _base(release: Release, source: Source) -> dict[str, Any]:
         "output_type": "generate_until",
         "doc_to_text": _Function(f"{FUNCTIONS}.prompt_of"),
         "doc_to_target": "answer",
+        # No examples: without a split of their own lm-eval would take them from the rows that it asks.
+        "num_fewshot": 0,
         "process_results": _Function(f"{FUNCTIONS}.process_results"),
         # No stop but the end token: kbench cuts the answer out of the whole text, whose first line may be empty.
         "generation_kwargs": {"until": [], "max_gen_toks": MOST_TOKENS, "do_sample": False},
