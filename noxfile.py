@@ -11,6 +11,7 @@ nox.options.sessions = ["tests"]
 
 PINS = ("-c", "constraints.txt")
 GROUPS = nox.project.load_toml("pyproject.toml")
+FAST = "not faults and not releases and not tools and not tools"
 # Two threads that share a busy core train several times slower than one, so tests run side by side on one thread each.
 TEST_ENV = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -36,8 +37,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite in two workers: minutes on a CPU; the first time installs torch."""
     install(session, ".[train]", "test")
-    chosen = "not faults and not tools"
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", chosen, *session.posargs, env=TEST_ENV)
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", FAST, *session.posargs, env=TEST_ENV)
 
 
 @nox.session
@@ -52,6 +52,13 @@ def tools(session: nox.Session) -> None:
     """Run lm-eval, inspect and TRL on what `kbench export` writes: minutes on a CPU; the first time installs them."""
     install(session, ".[train,eval]", "test")
     session.run("pytest", "-m", "tools", "tests/tools", *session.posargs, env=TEST_ENV)
+
+
+@nox.session
+def releases(session: nox.Session) -> None:
+    """Make the big named releases from their recipes and compare them with what was published: a minute or two."""
+    install(session, ".", "test")
+    session.run("pytest", "-m", "releases", "tests/test_named.py", *session.posargs, env=TEST_ENV)
 
 
 @nox.session

@@ -59,6 +59,7 @@ Templates = Annotated[Path | None, typer.Option(help="A template pack. [default:
 
 
 def generate(
+    context: typer.Context,
     style: Styles = [StyleName.qa],  # noqa: B006
     entities: Entities = None,
     seed: Seed = _DEFAULT_SEED,
@@ -67,7 +68,12 @@ def generate(
     templates: Templates = None,
     private: Private = False,
     seed_file: SeedFile = None,
-    out: Annotated[Path | None, typer.Option(help="The folder to write. [default: kbench-WORLD-SEED]")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A named release (kbench-tiny, kbench-small, kbench-base) or a recipe file.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write. [default: kbench-WORLD-SEED, or the recipe's name]")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; the bytes do not depend on it.")] = 1,
     resume: Annotated[
         ResumeMode, typer.Option(help="What to do with an unfinished release in --out.")
@@ -81,25 +87,33 @@ def generate(
 
     Your own facts: kbench generate --facts facts.csv --style all
 
+    A published release: kbench generate --recipe kbench-small
+
     Example: kbench generate --style article --entities 500 --seed 7 --out my-world
     """
+    from kbench.errors import ReleaseError
     from kbench.generator import release as releases
+    from kbench.generator.named import load_recipe, published
     from kbench.generator.ownfacts.world import checked_world
     from kbench.generator.recipe import Recipe
     from kbench.generator.shards import check_pack, styles_for
     from kbench.lean import keep_memory
 
-    world_spec = spec_of(spec, entities, facts)
-    pack = None if templates is None else str(templates)
-    seed, is_private = _seed(seed, private, seed_file)
-    recipe = Recipe(world_spec, seed, styles_for([s.value for s in style], world_spec), pack, is_private)
-    target = out or Path(f"kbench-{world_spec.name}-{'private' if is_private else _safe(seed)}")
-    warn_of(recipe)
+    if recipe is not None:
+        _refuse_beside_recipe(context)
+        made = load_recipe(recipe)
+        target = out or Path(made.spec.name)
+    else:
+        world_spec = spec_of(spec, entities, facts)
+        seed, is_private = _seed(seed, private, seed_file)
+        pack = None if templates is None else str(templates)
+        made = Recipe(world_spec, seed, styles_for([s.value for s in style], world_spec), pack, is_private)
+        target = out or Path(f"kbench-{world_spec.name}-{'private' if is_private else _safe(seed)}")
+    warn_of(made)
     if dry_run:
-        loaded = recipe.pack()
-        check_pack(world_spec, loaded, recipe.styles)
-        world = checked_world(world_spec, seed)
-        show_plan(world, loaded, recipe.styles, target, workers)
+        loaded = made.pack()
+        check_pack(made.spec, loaded, made.styles)
+        show_plan(checked_world(made.spec, made.seed), loaded, made.styles, target, workers)
         return
     keep_memory()
     with progress_bar("writing", "files") as advance:
@@ -108,7 +122,7 @@ def generate(
             advance(done, total)
 
         found, written = releases.generate(
-            recipe, target, workers=workers, resume=resume.value, check=check, progress=step
+            made, target, workers=workers, resume=resume.value, check=check, progress=step
         )
     if not written:
         typer.echo(f"{target} is this release already (world {found.world}): nothing to do")
@@ -119,6 +133,25 @@ def generate(
     typer.echo("entities: " + ", ".join(f"{n:,} {role}" for role, n in counts.items() if n))
     for key, split in found.manifest["splits"].items():
         typer.echo(f"  {key:<22}{split['rows']:>10,} rows")
+    known = published(recipe) if recipe else None
+    if known and known.digest == found.digest:
+        typer.echo(f"digest {found.digest[:16]}, as published")
+    elif known:
+        wrote = known.manifest["recipe"]["generator"]
+        raise ReleaseError(
+            f"{target} has the digest {found.digest[:16]}, published was {known.digest[:16]} by kbench {wrote}: "
+            f"its rows are not those of {recipe}"
+        )
+
+
+def _refuse_beside_recipe(context: typer.Context) -> None:
+    """Raise SpecError where something is given that a recipe fixes."""
+    from kbench.errors import SpecError
+
+    for name in ("style", "entities", "seed", "spec", "facts", "templates", "private", "seed_file"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise SpecError(f"--recipe fixes what is written: leave --{name.replace('_', '-')} away")
 
 
 def spec_of(spec: str, entities: int | None, facts: Path | None) -> "WorldSpec":

@@ -20,6 +20,8 @@ from kbench.store import CARD, EVAL, MANIFEST, PICTURE
 
 _FOREIGN = (".git", ".cache", ".gitattributes")
 """What git and a download from the Hub leave at the top of a folder; none of it is read as data."""
+_RECIPE = ("recipe.toml", "world.toml")
+"""What stands beside a release on the shelf."""
 _NOTE = re.compile(r"\.[a-z]+-[a-z]+-\d{5}-of-\d{5}\.parquet\.json")
 
 
@@ -162,6 +164,8 @@ def strangers_in(folder: Path, ours: set[str], owners: Mapping[str, str]) -> Ite
                 continue
             if where in _FOREIGN:
                 yield Finding("note", where, "is not of the release: git or a download left it there")
+            elif where in _RECIPE:
+                yield Finding("note", where, "is not of the release: it may be the recipe that it was made by")
             elif where == PLAN or _NOTE.fullmatch(where):
                 said = "is a note of `kbench generate`, which was stopped at its very end: the same command removes it"
                 yield Finding("note", where, said)

@@ -20,10 +20,11 @@ from kbench.benchmarks.packing import PackedRows, pack, pretrain_examples
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import LAB_BASE
+from kbench.benchmarks.tasks import UNMATCHED
 from kbench.benchmarks.train import Progress, fit
 from kbench.errors import ModelError
 from kbench.ids import json_digest
-from kbench.schema import DOCUMENT_STYLES, SPLITS
+from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, SPLITS
 from kbench.store import Release, write_json
 from kbench.studies.tokenizer import word_tokenizer, words_of
 
@@ -50,9 +51,9 @@ class LabRecipe:
 class Words:
     """What the lab checks of a release's words before it trains on them.
 
-    `missing` are words of validation, test or control that no pretrain text holds, names aside; `new_names` counts
-    the names that are absent from pretrain by design; `whole` is the share of stated facts whose statement and full
-    subject name stand in one training window.
+    `missing` are words of scored questions of validation, test or control that no pretrain text holds, names aside;
+    `new_names` counts the names that are absent from pretrain by design; `whole` is the share of stated facts whose
+    statement and full subject name stand in one training window.
     """
 
     known: int
@@ -138,18 +139,23 @@ def release_texts(release: Release) -> dict[str, list[str]]:
     texts: dict[str, list[str]] = {split: [] for split in SPLITS}
     for config in release.configs():
         for split in release.splits(config) if config not in ("facts", "entities") else ():
-            rows = release.table(config, split).to_pylist()
-            if config in DOCUMENT_STYLES:
-                texts[split] += [row["text"] for row in rows]
-            else:
-                texts[split] += [prompt_of(row) + completion_of(row) for row in rows]
+            texts[split] += _texts_of(release, config, split)
     return texts
+
+
+def _texts_of(release: Release, config: str, split: str) -> list[str]:
+    rows = release.table(config, split).to_pylist()
+    if config in DOCUMENT_STYLES:
+        return [row["text"] for row in rows]
+    return [prompt_of(row) + completion_of(row) for row in rows]
 
 
 def check_words(release: Release, texts: dict[str, list[str]], tokenizer: PreTrainedTokenizerFast) -> Words:
     """Count the words that held-out text has and pretraining has not, and look whether any document would be cut."""
     seen = words_of(tokenizer, texts["pretrain"])
-    asked = words_of(tokenizer, [t for split in ("validation", "test", "control") for t in texts[split]])
+    styles = [style for style in release.configs() if style in QUESTION_STYLES - UNMATCHED]
+    held_out = [(s, split) for s in styles for split in release.splits(s) if split in ("validation", "test", "control")]
+    asked = words_of(tokenizer, [text for style, split in held_out for text in _texts_of(release, style, split)])
     names = {
         word
         for row in release.table("entities", "train").to_pylist()
