@@ -11,7 +11,7 @@ nox.options.sessions = ["tests"]
 
 PINS = ("-c", "constraints.txt")
 GROUPS = nox.project.load_toml("pyproject.toml")
-FAST = "not faults and not releases and not tools and not tools"
+FAST = "not faults and not releases and not tools"
 # Two threads that share a busy core train several times slower than one, so tests run side by side on one thread each.
 TEST_ENV = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
