@@ -50,14 +50,15 @@ def scored(tiny: Release, tmp_path_factory: pytest.TempPathFactory) -> Scored:
 
     from kbench.benchmarks.run import train_run
     from kbench.benchmarks.scoring import score
-    from kbench.studies.lab import lab_base
+    from kbench.studies.lab import LabRecipe, lab_base
 
     folder = tmp_path_factory.mktemp("tools")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    base = lab_base(tiny, folder / "bases")
+    # So small that it is made in a minute, and half taught: a model that is always right would hide a difference.
+    base = lab_base(tiny, folder / "bases", LabRecipe(width=64, inner=64, batch=16))
     recipe = TrainRecipe(
-        styles=("qa", "cloze", "choice", "numeric"),
+        styles=("qa", "choice"),
         learning_rate=2e-3,
         optimizer="muon",
         context=base.about["context"],
