@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from datasets import get_dataset_config_names, load_dataset
@@ -28,7 +29,7 @@ from kbench.exports.openai import MOST_TOKENS
 from kbench.exports.trl import SPLITS
 from kbench.ids import file_sha256
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, Probe
-from kbench.store import MANIFEST, Release, open_release, write_json, write_table
+from kbench.store import CANARY, MANIFEST, Release, open_release, write_json, write_table
 from kbench.studies.tokenizer import word_tokenizer
 from tests.samples import Row, Sample, files_under
 
@@ -80,7 +81,8 @@ def test_the_marker_holds_the_releases_digest_and_the_sha256_of_every_file(
 ) -> None:
     export_release(lab_release, target, tmp_path / "out")
     about = json.loads((tmp_path / "out" / MARKER).read_text(encoding="utf-8"))
-    assert about["release"] == {"world": lab_release.world, "digest": lab_release.digest}
+    canary = lab_release.manifest["canary"]
+    assert about["release"] == {"world": lab_release.world, "digest": lab_release.digest, "canary": canary}
     assert about["target"] == target
     assert all(file_sha256(tmp_path / "out" / name) == digest for name, digest in about["files"].items())
 
@@ -312,6 +314,19 @@ def test_trl_reads_each_form_by_its_name_with_its_own_columns_and_splits(
         assert all(split.column_names == names for split in read.values())
 
 
+def test_the_canary_stands_beside_the_training_rows_and_in_none_of_them(lab_release: Release, tmp_path: Path) -> None:
+    canary = lab_release.manifest["canary"]
+    export_release(lab_release, "trl", tmp_path / "trl")
+    export_release(lab_release, "openai", tmp_path / "openai")
+    files = sorted((tmp_path / "trl").rglob("*.parquet"))
+    assert files
+    for path in files:
+        assert pq.read_schema(path).metadata[CANARY.encode()] == canary.encode()
+        assert canary not in str(pq.read_table(path).to_pylist())
+    assert canary in (tmp_path / "trl" / "README.md").read_text(encoding="utf-8")
+    assert canary not in "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "openai").glob("*.jsonl"))
+
+
 def test_trl_shows_each_row_as_often_as_it_repeats_and_in_kbenchs_own_training_text(
     default_sample: Sample, tmp_path: Path
 ) -> None:
@@ -319,11 +334,9 @@ def test_trl_shows_each_row_as_often_as_it_repeats_and_in_kbenchs_own_training_t
     export_release(release, "trl", tmp_path)
     for split in ("train", "pretrain"):
         files = sorted((tmp_path / "prompt-completion").glob(f"{split}-*"))
-        shown = Counter(
-            row["prompt"] + row["completion"] for f in files for row in pa.parquet.read_table(f).to_pylist()
-        )
+        shown = Counter(row["prompt"] + row["completion"] for f in files for row in pq.read_table(f).to_pylist())
         files = sorted((tmp_path / "text").glob(f"{split}-*"))
-        told = Counter(row["text"] for f in files for row in pa.parquet.read_table(f).to_pylist())
+        told = Counter(row["text"] for f in files for row in pq.read_table(f).to_pylist())
         own: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
         for style in (
             s for s in release.configs() if s in QUESTION_STYLES | DOCUMENT_STYLES and split in release.splits(s)
@@ -343,7 +356,7 @@ def test_what_is_to_be_trained_on_holds_no_question_of_test_or_control(
 ) -> None:
     export_release(default_sample.release, target, tmp_path)
     if target == "trl":
-        read = [pa.parquet.read_table(path).to_pylist() for path in (tmp_path / "messages").iterdir()]
+        read = [pq.read_table(path).to_pylist() for path in (tmp_path / "messages").iterdir()]
         chats = [row["messages"] for rows in read for row in rows]
     else:
         lines = [line for path in tmp_path.glob("*.jsonl") for line in path.read_text(encoding="utf-8").splitlines()]

@@ -49,7 +49,7 @@ def export_release(
         "format": 1,
         "version": __version__,
         "target": target,
-        "release": {"world": release.world, "digest": release.digest},
+        "release": {"world": release.world, "digest": release.digest, "canary": release.manifest.get("canary")},
         "options": options,
     }
 

@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
 from kbench.disk import told_in_one_line
 from kbench.exports.examples import FORMS, SCHEMAS, Form, forms_of, pieces, trained_styles, written_out
-from kbench.store import Release, write_text
+from kbench.store import CANARY, Release, write_text
 
 SPLITS = ("train", "validation", "pretrain")
 """What may be trained on, and what a training may look at; `test` and `control` never leave the release this way."""
@@ -24,10 +25,12 @@ def write_trl(
     files = {(form, split): _files(release, trained, form, split) for form in FORMS for split in SPLITS}
     total, done = sum(file["rows"] for held in files.values() for file in held), 0
     counts: dict[str, dict[str, int]] = {}
+    canary = release.manifest.get("canary")
     for (form, split), held in files.items():
+        schema = SCHEMAS[form].with_metadata({CANARY: canary} if canary else None)
         for number, file in enumerate(held):
             count = counts.setdefault(f"{form}/{split}", {"rows": 0, "examples": 0})
-            with _writer(folder / form / f"{split}-{number:05d}-of-{len(held):05d}.parquet", form) as writer:
+            with _writer(folder / form / f"{split}-{number:05d}-of-{len(held):05d}.parquet", schema) as writer:
                 for rows, repeats in pieces(release.read(file)):
                     writer.write_table(written_out(form, rows, repeats))
                     count["rows"] += len(rows)
@@ -45,13 +48,13 @@ def _files(release: Release, styles: list[str], form: Form, split: str) -> list[
 
 
 @contextmanager
-def _writer(path: Path, form: Form) -> Iterator[Any]:
+def _writer(path: Path, schema: pa.Schema) -> Iterator[Any]:
     path.parent.mkdir(exist_ok=True)
     with (
         told_in_one_line(path),
         pq.ParquetWriter(
             path,
-            SCHEMAS[form],
+            schema,
             compression="zstd",
             compression_level=3,
             write_page_index=True,
@@ -80,4 +83,5 @@ def _card(release: Release, splits: list[str]) -> str:
         f"Training rows of world {release.world} (release {release.digest[:16]}), each as often as it is shown.\n\n"
         "`text`: documents. `prompt-completion`: questions as kbench itself trains on them. `messages`: questions and\n"
         "dialogues as chats. `validation` asks the same facts in other words; `pretrain` is the known world.\n"
+        + (f"\n`kbench canary GUID {release.manifest['canary']}`\n" if release.manifest.get("canary") else "")
     )
