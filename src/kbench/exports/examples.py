@@ -33,7 +33,10 @@ def trained_styles(release: Release, styles: tuple[str, ...]) -> list[str]:
     for style in styles:
         if "train" not in release.splits(style):
             raise ReleaseError(f"the release {release.path} has no style {style!r} to train on: have {', '.join(have)}")
-    return [style for style in have if "train" in release.splits(style) and style in (styles or have)]
+    found = [style for style in have if "train" in release.splits(style) and style in (styles or have)]
+    if not found:
+        raise ReleaseError(f"the release {release.path} has no rows to train on: generate it with --style qa or all")
+    return found
 
 
 def forms_of(style: str) -> tuple[Form, ...]:
