@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 CHAT = (
-    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n{% endfor %}"
+    "{% for message in messages %}{% if message['role'] == 'user' %}Question: {{ message['content'] }}\nAnswer:"
+    "{% else %} {{ message['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
 )
 
 
