@@ -4,6 +4,8 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 # Before any test module imports datasets or transformers, which read these when they are imported.
 _HOME = tempfile.mkdtemp(prefix="kbench-tests-hf-")
@@ -16,6 +18,7 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from kbench.store import Release  # noqa: E402
+from tests.hub import HubServer  # noqa: E402
 from tests.samples import SPECS, Sample, read_sample, write_small_pack  # noqa: E402
 
 settings.register_profile("kbench", derandomize=True, deadline=None, database=None, max_examples=60)
@@ -64,3 +67,10 @@ def lab_release(lab: Sample) -> Release:
 def small_pack(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The folder of a template pack that loads at once, for tests of the writing rather than of what is written."""
     return write_small_pack(tmp_path_factory.mktemp("packs") / "small")
+
+
+@pytest.fixture
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
+    """An empty Hub on loopback. Real clients run in processes of their own, with its `env()`."""
+    with HubServer(Path(tmp_path_factory.mktemp("hub"))) as server:
+        yield server

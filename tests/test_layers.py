@@ -1,4 +1,4 @@
-"""Who may import whom: `errors … shelf ← schema ← store ← {generator ∥ benchmarks ← exports ∥ hub} ← studies ← api ← cli`."""
+"""Who may import whom: `errors … shelf ← schema, rows ← store ← {generator ∥ benchmarks ← exports ∥ hub} ← studies ← api ← cli`."""
 
 import ast
 import subprocess
@@ -13,9 +13,9 @@ SOURCE = Path(__file__).parent.parent / "src"
 MODULES = sorted(path.relative_to(SOURCE) for path in (SOURCE / "kbench").rglob("*.py"))
 
 _BASE = {"errors", "ids", "disk", "lean", "lock", "workers", "shelf"}
-_DATA = _BASE | {"schema", "store"}
+_DATA = _BASE | {"schema", "rows", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "": set(),
+    "": {"errors", "rows", "store", "api"},  # what it offers, imported when it is first asked for
     "errors": set(),
     "ids": set(),
     "lean": set(),
@@ -24,7 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workers": {"errors"},
     "shelf": set(),
     "schema": _BASE,
-    "store": _BASE | {"schema"},
+    "rows": {"errors"},
+    "store": _BASE | {"schema", "rows"},
     "templates": set(),
     "generator": _DATA | {"generator", "templates"},
     "benchmarks": _DATA | {"benchmarks"},

@@ -130,7 +130,15 @@ def test_the_benchmark_file_asks_in_kbenchs_own_prompt_and_of_every_style_with_o
     assert QUESTION.format(prompt="Who?") == prompt_of({"style": "qa", "question": "Who?"})
     about = yaml.safe_load((tiny() / EVAL).read_text(encoding="utf-8"))
     assert about["evaluation_framework"] == "inspect-ai"
-    assert [task["id"] for task in about["tasks"]] == ["qa", "cloze", "numeric", "multihop", "reverse", "choice"]
+    assert [task["id"] for task in about["tasks"]] == [
+        "qa",
+        "cloze",
+        "numeric",
+        "multihop",
+        "reverse",
+        "choice",
+        "choice_letter",
+    ]
     for task in about["tasks"]:
         row = open_release(tiny()).table(task["config"], task["split"]).slice(0, 1).to_pylist()[0]
         assert set(task["field_spec"].values()) <= set(row)

@@ -13,6 +13,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import kbench
 import kbench.benchmarks.train
 from kbench.benchmarks.models.hf import HfModel, load_hf
 from kbench.benchmarks.optimizer import MuonAndAdamW
@@ -265,3 +266,26 @@ def test_muon_takes_the_hidden_matrices_and_adamw_the_tables_and_norms(small_mod
     assert not muon & adam
     assert all("proj" in names[p] for p in muon)
     assert {"model.embed_tokens.weight", "lm_head.weight"} <= {names[p] for p in adam}
+
+
+def test_python_trains_and_scores_what_the_command_would(
+    small_release: Release, small_base: Base, tmp_path: Path
+) -> None:
+    run = kbench.train(small_release, tmp_path / "run", small_base.path, batch_size=4, context=64, learning_rate=1e-3)
+    chosen = TrainRecipe(batch=4, context=64, learning_rate=1e-3)
+    assert run.about["recipe"] == chosen.to_dict()
+    again = train_run(small_release, str(small_base.path), chosen, tmp_path / "run")
+    assert not again.trained_now
+    assert repr(run).startswith(
+        f"run {tmp_path / 'run'}: {small_base.path} on world {small_release.world}\n  qa, 1 epochs: "
+    )
+    result = kbench.evaluate(small_release, run.path, tmp_path / "result", limit=3)
+    scores = list(result.scores())
+    assert result.about["kbench"]["base"]["model"] == str(small_base.path)
+    assert all(score["base"] is not None for score in scores)
+    assert repr(result).startswith(
+        f"result {tmp_path / 'result'}: {run.path} on world {small_release.world}, partial\n"
+    )
+    assert len(repr(result).splitlines()) == 1 + len(scores)
+    with pytest.raises(ReleaseError, match="has no style 'tone' to train on: have qa, article"):
+        kbench.train(small_release, tmp_path / "other", small_base.path, "tone")

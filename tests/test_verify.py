@@ -18,7 +18,7 @@ from kbench.errors import KbenchError, ReleaseError, SpecError, TemplateError
 from kbench.generator import verify
 from kbench.generator.findings import Verification
 from kbench.generator.manifests import Given
-from kbench.generator.recipe import Recipe
+from kbench.generator.recipe import Recipe, canary_of
 from kbench.generator.release import generate
 from kbench.generator.seeds import VARIABLE
 from kbench.generator.unfinished import PLAN
@@ -93,6 +93,7 @@ def fix_up(folder: Path) -> None:
             mine = [entry for entry in manifest["files"] if f"{entry['config']}/{entry['split']}" == key]
             split |= {"rows": sum(e["rows"] for e in mine), "content": split_digest(e["content"] for e in mine)}
         manifest["recipe_digest"] = json_digest(manifest["recipe"])
+        manifest["canary"] = canary_of(manifest["recipe"])
 
     edit_manifest(folder, agree)
 
@@ -147,7 +148,7 @@ def test_a_release_as_it_was_written_is_ok_and_nothing_else_is_told(published: P
     manifest = json.loads((published / MANIFEST).read_text(encoding="utf-8"))
     assert (found.verdict, found.findings, found.derived) == ("ok", (), True)
     assert found.rows == sum(entry["rows"] for entry in manifest["files"])
-    assert found.files == len(list(published.rglob("*.parquet"))) + 3
+    assert found.files == len(list(published.rglob("*.parquet"))) + 4
 
 
 def test_two_workers_find_what_one_finds(folder: Path, given: Given) -> None:
@@ -547,11 +548,13 @@ def test_a_dropped_row_of_a_private_world_is_found_with_the_seed_though_the_mani
 
 def as_of(version: str, folder: Path) -> None:
     """Make a release one of another version of kbench, in every place that names it."""
-    written = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["recipe"]["generator"]
+    before = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     edit_manifest(folder, _set("recipe|generator", version))
     fix_up(folder)
-    card = (folder / "README.md").read_text(encoding="utf-8")
-    (folder / "README.md").write_text(card.replace(f"kbench {written}", f"kbench {version}"), encoding="utf-8")
+    after = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    card = (folder / "README.md").read_text(encoding="utf-8").replace(before["canary"], after["canary"])
+    card = card.replace(f"kbench {before['recipe']['generator']}", f"kbench {version}")
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def test_a_release_of_another_version_is_ok_where_this_one_gives_the_same(folder: Path, given: Given) -> None:

@@ -18,6 +18,12 @@ _REMEDIES = {
 }
 
 
+def cache_folder() -> Path:
+    """Where kbench keeps what it can make or fetch again: `KBENCH_CACHE`, else `kbench` in the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("KBENCH_CACHE") or Path(home) / "kbench")
+
+
 @contextmanager
 def whole_or_not_at_all(path: Path, part: Path) -> Iterator[None]:
     """Make the folder of `path` for the block, which writes the file as `part`: its hidden name until it is whole.

@@ -6,6 +6,7 @@ KbenchError
  │   └─ CheckError  compiled rows that are not those of plain Jinja
  ├─ OutputError     an output folder that holds something else
  ├─ ReleaseError    a release that is missing, altered or not whole
+ ├─ HubError        the Hub that cannot be reached, refuses, or holds something else
  ├─ ModelError      a model that cannot be found, built or loaded
  ├─ MissingExtra    an optional part of kbench that is not installed
  └─ Interrupted     the user stopped a long work (exit status 130)
@@ -34,6 +35,10 @@ class OutputError(KbenchError):
 
 class ReleaseError(KbenchError):
     """A release that is missing, altered or not whole."""
+
+
+class HubError(KbenchError):
+    """The Hub cannot be reached, refuses what is asked, or holds something else than a release."""
 
 
 class ModelError(KbenchError):

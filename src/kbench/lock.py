@@ -20,13 +20,15 @@ _ATTEMPTS = 100
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder that exists; afterwards there is no file of the lock. Raises OutputError where another holds it.
+def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a folder that exists; afterwards there is no file of the lock.
+
+    Where another process holds it, wait for that one, or (without `wait`) raise OutputError.
 
     A file system that knows no locks (and Windows) lets everybody in.
     """
     path = folder / LOCK
-    opened = _take(folder, path)
+    opened = _take(folder, path, wait)
     try:
         # Only for messages: on a full disk the lock holds without a name.
         with suppress(OSError):
@@ -40,11 +42,11 @@ def folder_lock(folder: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _take(folder: Path, path: Path) -> int:
+def _take(folder: Path, path: Path, wait: bool) -> int:
     for _ in range(_ATTEMPTS):
         with told_in_one_line(path):
             opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        if not _lock(opened):
+        if not _lock(opened, wait):
             holder = os.read(opened, 200).decode(errors="replace") or "its process is just starting"
             os.close(opened)
             raise OutputError(
@@ -56,10 +58,10 @@ def _take(folder: Path, path: Path) -> int:
     raise OutputError(f"{folder} could not be locked in {_ATTEMPTS} attempts: other processes come and go there")
 
 
-def _lock(opened: int) -> bool:
+def _lock(opened: int, wait: bool) -> bool:
     if sys.platform != "win32":
         try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(opened, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError:  # this file system has no locks

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from numpy.typing import NDArray
 from kbench.disk import whole_or_not_at_all
 from kbench.errors import OutputError, ReleaseError
 from kbench.ids import digest_of, file_sha256
-from kbench.schema import LOW_CARDINALITY
+from kbench.rows import Rows
+from kbench.schema import LOW_CARDINALITY, SPLITS, STYLES
 
 MANIFEST = "kbench_manifest.json"
 CARD, EVAL, PICTURE = "README.md", "eval.yaml", "factors.svg"
@@ -27,6 +30,9 @@ CANARY = "kbench_canary"
 """The key of a Parquet file's metadata under which the canary of its release stands."""
 FORMAT = 1
 """The version of the data contract; a release of a newer one is refused."""
+
+DATA_FILE = rf"^({'|'.join(STYLES)}|facts|entities)/({'|'.join(SPLITS)})-[0-9]{{5}}-of-[0-9]{{5}}\.parquet$"
+"""What the path of a data file in a manifest matches: none leads out of the release."""
 
 _ADVICE = "delete the folder and make the release again with `kbench generate`"
 
@@ -153,7 +159,7 @@ def split_digest(contents: Iterable[str]) -> str:
     return digest_of(*contents)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Release:
     """A whole release on disk: a folder and its manifest."""
 
@@ -192,6 +198,36 @@ class Release:
         """What the manifest says of each file of a split, in order; none where there is no such split."""
         return [f for f in self.manifest["files"] if (f["config"], f["split"]) == (config, split)]
 
+    def rows(self, config: str, split: str = "train") -> Rows:
+        """Every row of a split, as a value that shows itself and goes on to pandas, polars or datasets.
+
+        `facts` and `entities` have the one split `train`. Raises ReleaseError as `table` does.
+        """
+        return Rows(self.table(config, split), f"{config}/{split}")
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many rows each split of each config has."""
+        splits = self.manifest["splits"]
+        return {c: {s: int(splits[f"{c}/{s}"]["rows"]) for s in self.splits(c)} for c in self.configs()}
+
+    def __repr__(self) -> str:
+        """Where it lies, its world and digest, and the rows of each split of each config."""
+        counts = self.counts()
+        wide = max(map(len, counts), default=0)
+        lines = [f"release {self.path}: world {self.world}, digest {self.digest[:16]}"]
+        for config, splits in counts.items():
+            lines.append(f"  {config:<{wide}}  " + ", ".join(f"{split} {rows:,}" for split, rows in splits.items()))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook: a row a config, a column a split."""
+        counts = self.counts()
+        splits = list(dict.fromkeys(split for found in counts.values() for split in found))
+        cells = [[c, *(f"{found[s]:,}" if s in found else "" for s in splits)] for c, found in counts.items()]
+        body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in [["", *splits], *cells])
+        about = f"release {escape(str(self.path))}: world {self.world}, digest {self.digest[:16]}"
+        return f"<table><caption>{about}</caption>{body}</table>"
+
     def read(self, file: dict[str, Any]) -> pa.Table:
         """The rows of one of `files`. Raises ReleaseError as `table` does."""
         path = self.path / file["path"]
@@ -208,21 +244,33 @@ def open_release(path: Path) -> Release:
     if not source.is_file():
         reason = "it has no manifest, so it is not whole" if path.is_dir() else "there is no such folder"
         raise ReleaseError(f"no release at {path}: {reason}; make one with `kbench generate --out {path}`")
+    manifest = manifest_in(source.read_bytes(), source, _ADVICE)
+    for file in manifest["files"]:
+        if not (path / file["path"]).is_file():
+            raise ReleaseError(f"{path / file['path']} is missing from the release: {_ADVICE}")
+    return Release(path, manifest)
+
+
+def manifest_in(raw: bytes, source: Path | str, advice: str) -> dict[str, Any]:
+    """The manifest that some bytes are; `source` and `advice` are for the error.
+
+    Raises ReleaseError where they are none, one of a newer format, or one that names a file outside the release.
+    """
     try:
-        manifest = json.loads(source.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(raw.decode("utf-8"))
         version = int(manifest["format"])
+        if version > FORMAT:
+            raise ReleaseError(f"{source} has format {version}, this kbench reads up to {FORMAT}: update kbench")
         files = [file["path"] for file in manifest["files"] if file["config"] and file["split"] and file["sha256"]]
         whole = all(manifest[key] for key in ("world", "recipe", "splits"))
-    except (ValueError, KeyError, TypeError):
-        raise ReleaseError(f"{source} is no manifest of kbench: {_ADVICE}") from None
-    if not whole:
-        raise ReleaseError(f"{source} is no manifest of kbench: {_ADVICE}")
-    if version > FORMAT:
-        raise ReleaseError(f"{source} has format {version}, this kbench reads up to {FORMAT}: update kbench")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ReleaseError(f"{source} is no manifest of kbench: {advice}") from None
+    if not whole or not files:
+        raise ReleaseError(f"{source} is no manifest of kbench: {advice}")
     for name in files:
-        if not (path / name).is_file():
-            raise ReleaseError(f"{path / name} is missing from the release: {_ADVICE}")
-    return Release(path, manifest)
+        if not isinstance(name, str) or not re.fullmatch(DATA_FILE, name):
+            raise ReleaseError(f"{source} names {str(name)[:80]!r}, which is no data file of kbench: {advice}")
+    return manifest
 
 
 def prepare_folder(path: Path, ours: str, *also: str) -> None:

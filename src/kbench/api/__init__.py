@@ -1,1 +1,1 @@
-"""The Python door: what `import kbench` offers beside the command line."""
+"""The Python door: what `import kbench` offers, one file a noun; the command line asks the same functions."""

@@ -19,13 +19,23 @@ from kbench.store import Release, prepare_folder, write_json
 PLAN = ".kbench_run_plan.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished training: its folder, which is also the model's, and what the run keeps about it."""
 
     path: Path
     about: dict[str, Any]
     trained_now: bool
+
+    def __repr__(self) -> str:
+        """Where it lies, what it was trained from and on, and what that took."""
+        done, recipe = self.about["trained"], self.about["recipe"]
+        lines = [
+            f"run {self.path}: {self.about['base']['model']} on world {self.about['release']['world']}",
+            f"  {', '.join(recipe['styles'])}, {recipe['epochs']:,} epochs: {done['steps']:,} steps, "
+            f"{done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}",
+        ]
+        return "\n".join(lines)
 
 
 def train_run(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from kbench.benchmarks.evaluate import ASKED, evaluate, mean_correct
 from kbench.benchmarks.metrics import Sample, accuracies
 from kbench.benchmarks.models.baselines import Majority, Oracle, Uniform
@@ -13,6 +15,7 @@ from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.results import model_digests, read_result, write_result
 from kbench.benchmarks.tasks import guessing, load_items
 from kbench.errors import OutputError
+from kbench.rows import Rows
 from kbench.store import Release, prepare_folder, write_json
 
 PLAN = ".kbench_result_plan.json"
@@ -21,7 +24,7 @@ PLAN = ".kbench_result_plan.json"
 BASELINES = ("oracle", "random", "majority")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """A scored model: the folder, results.json, the samples where they were scored now, and whether they were."""
 
@@ -29,6 +32,21 @@ class Result:
     about: dict[str, Any]
     samples: list[Sample]
     scored_now: bool
+
+    def scores(self) -> Rows:
+        """A row a style and probe: accuracy, its interval, control, base, chance, majority, and how many rows."""
+        return Rows(pa.Table.from_pylist(self.about["kbench"]["scores"]), f"scores in {self.path}")
+
+    def __repr__(self) -> str:
+        """The model, the release, and each score beside its interval, control and chance level."""
+        kbench = self.about["kbench"]
+        partial = ", partial" if kbench["partial"] else ""
+        lines = [f"result {self.path}: {self.about['model_name']} on world {kbench['release']['world']}{partial}"]
+        for s in kbench["scores"]:
+            beside = ", ".join(f"{key} {s[key]:.2f}" for key in ("control", "base", "chance") if s[key] is not None)
+            interval = f"{s['accuracy']:.2f} ({s['low']:.2f} to {s['high']:.2f})"
+            lines.append(f"  {s['style']:<9} {s['probe']:<11} {interval}, {beside}, {s['rows']:,} rows")
+        return "\n".join(lines)
 
 
 def open_model(name: str, release: Release, batch: int, most_tokens: int) -> Model:

@@ -12,6 +12,8 @@ from kbench.cli.export import export
 from kbench.cli.generate import generate
 from kbench.cli.init import init
 from kbench.cli.preview import preview
+from kbench.cli.pull import pull
+from kbench.cli.push import push
 from kbench.cli.templates import templates
 from kbench.cli.train import train
 from kbench.cli.verify import verify
@@ -31,6 +33,8 @@ app.command()(init)
 app.command()(verify)
 app.command()(audit)
 app.command()(export)
+app.command()(push)
+app.command()(pull)
 app.command()(train)
 app.command("eval")(evaluate)
 app.add_typer(templates, name="templates")

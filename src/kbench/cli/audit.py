@@ -12,20 +12,23 @@ if TYPE_CHECKING:
 
 
 def audit(
-    folder: Annotated[Path, typer.Argument(help="A release.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a release.")],
     against: Annotated[
         Path | None, typer.Option(help="Another release: the names and texts that both have are counted.")
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="A file to write everything to.")] = None,
 ) -> None:
-    """Audit a release: uniqueness, leakage, near-duplicates, names, roles and splits; exit 1 where a check fails.
+    """Check a release for leaks, duplicates and false answers.
+
+    Uniqueness, leakage, near-duplicates, names, roles and splits are counted; exit 1 where a check fails.
 
     Example: kbench audit my-world --json audit.json
     """
     from kbench.generator.audit import audit_release
+    from kbench.hub.find import find_folder
     from kbench.store import open_release, write_json
 
-    release = open_release(folder)
+    release = open_release(find_folder(str(folder)) or folder)
     other = None if against is None else open_release(against)
     with progress_bar("auditing", "steps") as advance:
         found = audit_release(release, other, advance)

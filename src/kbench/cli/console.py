@@ -7,9 +7,16 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from typing import Annotated
+
+import typer
 
 from kbench.errors import Interrupted, MissingExtra
 
+ReleaseName = Annotated[
+    str,
+    typer.Option("--release", metavar="DIR|NAME|ORG/NAME", help="A release: a folder, a named one, or one on the Hub."),
+]
 Advance = Callable[[float, float], None]
 """Called with what is done and what there is in all."""
 
@@ -62,6 +69,11 @@ def progress_bar(title: str, unit: str = "") -> Iterator[Advance]:
             yield advance
         except KeyboardInterrupt:
             raise Interrupted("interrupted: run the same command again to go on from what is done") from None
+
+
+def say_aside(line: str) -> None:
+    """Say on stderr what a user should know and no script reads."""
+    typer.echo(f"kbench: {line}", err=True)
 
 
 def need_training(*, one_thread: bool) -> None:

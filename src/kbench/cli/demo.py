@@ -18,9 +18,10 @@ def demo(
         int | None, typer.Option(min=1, help="Processes of one thread. [default: the CPUs there are]")
     ] = None,
 ) -> None:
-    """Invent worlds, finetune a small model on the same facts in three forms, and show what each form taught.
+    """Teach a small model invented facts and show what it learned.
 
-    It takes about five minutes on two cores, and leaves report.html. A second run reuses what is done.
+    It finetunes on the same facts in three forms, scores each beside its controls, and leaves report.html: about five
+    minutes on two cores. A second run reuses what is done.
 
     Example: kbench demo --out kbench-demo
     """

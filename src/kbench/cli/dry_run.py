@@ -34,5 +34,10 @@ def show_plan(world: "World", pack: "Pack", styles: tuple[str, ...], target: Pat
     totals = [sum(getattr(e, key) for e in found) for key in ("files", "rows", "tokens", "bytes")]
     table.add_row("all", *(f"{n:,}" for n in totals))
     Console(width=100).print(table)
-    typer.echo(f"about {seconds:,.0f} CPU seconds, {seconds / workers:,.0f} s with --workers {workers}")
+    typer.echo(f"about {_told(seconds)} CPU seconds, {_told(seconds / workers)} s with --workers {workers}")
     typer.echo("tokens at 4 characters each; bytes as Parquet, fewer where a file is large")
+
+
+def _told(seconds: float) -> str:
+    """Seconds as an estimate says them: tenths only where they matter."""
+    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.1f}"

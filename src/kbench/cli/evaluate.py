@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from kbench.cli.console import need_training, progress_bar
+from kbench.cli.console import ReleaseName, need_training, progress_bar, say_aside
+from kbench.shelf import DEFAULT
 
 
 class Backend(enum.StrEnum):
@@ -17,9 +18,9 @@ class Backend(enum.StrEnum):
 
 
 def evaluate(
-    release: Annotated[Path, typer.Option(help="A release folder.")],
     model: Annotated[str, typer.Option(help="A folder, a Hub id, or oracle, random, majority.")],
-    out: Annotated[Path, typer.Option(help="The folder for the result.")],
+    out: Annotated[Path | None, typer.Option(help="The folder for the result. [default: kbench-result-MODEL]")] = None,
+    release: ReleaseName = DEFAULT,
     base: Annotated[
         str | None, typer.Option(help="The untuned model, scored on the same rows. [default: the run's]")
     ] = None,
@@ -30,25 +31,31 @@ def evaluate(
     batch_size: Annotated[int, typer.Option(min=1, max=65536, help="Prompts generated together.")] = 256,
     max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer, in tokens.")] = 32,
 ) -> None:
-    """Score a model by exact match, each score beside its control, base and chance level.
+    """Score a model on a release by exact match.
 
-    Example: kbench eval --release my-world --model run-qa --base BASE --out run-qa-result
+    Each score stands beside its control, its base and its chance level.
+
+    Example: kbench eval --release my-world --model run-qa --out run-qa-result
     """
-    from kbench.benchmarks.results import base_of, is_lab
+    from kbench.benchmarks.results import SAMPLES, base_of, is_lab
     from kbench.benchmarks.scoring import BASELINES, score
-    from kbench.store import open_release
+    from kbench.hub.find import find_release
 
-    opened = open_release(release)
+    with progress_bar("pulling", "bytes") as advance:
+        opened = find_release(release, advance, say_aside)
     base = base or base_of(model)
     if model not in BASELINES or base:
         need_training(one_thread=is_lab(base or model))
+    target = out or Path(f"kbench-result-{Path(model).name}")
     with progress_bar("scoring", "rows") as advance:
         result = score(
-            opened, model, out, base=base, limit=limit, batch=batch_size, most_tokens=max_tokens, progress=advance
+            opened, model, target, base=base, limit=limit, batch=batch_size, most_tokens=max_tokens, progress=advance
         )
     if not result.scored_now:
-        typer.echo(f"{out} is this result already: nothing to do")
+        typer.echo(f"{target} is this result already: nothing to do")
     _print(result.about)
+    if result.scored_now:
+        typer.echo(f"every sample, with its prompt and prediction: {target / SAMPLES}")
 
 
 def _print(about: dict[str, Any]) -> None:

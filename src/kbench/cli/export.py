@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kbench.cli.console import progress_bar
+from kbench.cli.console import progress_bar, say_aside
 from kbench.cli.generate import StyleName
 
 if TYPE_CHECKING:
     from kbench.exports.folder import Export
-    from kbench.store import Release
 
 
 class TargetName(enum.StrEnum):
@@ -24,7 +23,7 @@ class TargetName(enum.StrEnum):
 
 
 def export(
-    release: Annotated[str, typer.Argument(help="A release: a folder, or a name such as kbench-tiny.")],
+    release: Annotated[str, typer.Argument(help="A folder, a name such as kbench-tiny, or ORG/NAME[@REVISION].")],
     to: Annotated[TargetName, typer.Option("--to", help="The tool to write for.")],
     out: Annotated[Path, typer.Option(help="The folder to write.")],
     style: Annotated[
@@ -38,19 +37,25 @@ def export(
     ] = None,
     revision: Annotated[str | None, typer.Option(help="A revision of --repo-id.")] = None,
 ) -> None:
-    """Write a release for another tool: tasks for lm-eval or inspect, training rows for TRL or hosted finetuning.
+    """Write a release for lm-eval, inspect, TRL or hosted finetuning.
+
+    lm-eval and inspect get tasks that score as `kbench eval` does; TRL and hosted finetuning get the training rows.
 
     Example: kbench export kbench-tiny --to lm-eval --out tasks
     """
     from kbench.exports.export import export_release
+    from kbench.hub.find import find_release
 
     wanted = [s.value for s in style or []]
+    with progress_bar("pulling", "bytes") as advance:
+        opened = find_release(release, advance, say_aside)
     with progress_bar("exporting", "rows") as advance:
         found = export_release(
-            _open(release),
+            opened,
             to.value,
             out,
             styles=() if "all" in wanted else tuple(wanted),
+            name=Path(release.partition("@")[0]).resolve().name,
             repo_id=repo_id,
             revision=revision,
             progress=advance,
@@ -80,10 +85,3 @@ def _told(found: "Export", to: TargetName) -> list[str]:
     if to is TargetName.trl:
         lines.append(f'read: datasets.load_dataset("{found.path}", "{next(iter(report["splits"])).split("/")[0]}")')
     return lines
-
-
-def _open(name: str) -> "Release":
-    from kbench.shelf import shelved
-    from kbench.store import open_release
-
-    return open_release(shelved(name) or Path(name))

@@ -7,7 +7,9 @@ import typer
 
 
 def init(folder: Annotated[Path, typer.Argument(help="The folder to make; it must not hold anything.")]) -> None:
-    """Write a world spec, its JSON schema and a template pack that pass the checks, to start from.
+    """Write a world spec and a template pack to start from.
+
+    Both pass the checks as they are; the spec's JSON schema lies beside it, for your editor.
 
     Example: kbench init my-world
     """

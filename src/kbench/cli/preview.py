@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kbench.cli.generate import Facts, Seed, Spec, StyleName, Styles, Templates, spec_of, warn_of
+from kbench.cli.generate import Facts, Seed, Spec, StyleName, Styles, Templates, warn_of
 
 
 def preview(
@@ -15,17 +15,17 @@ def preview(
     facts: Facts = None,
     templates: Templates = None,
 ) -> None:
-    """Print a few rows of each style, from all over a block of the world, and write nothing.
+    """Print a few rows of each style, and write nothing.
+
+    They are the rows that `kbench generate` would write, spread over the first block of the world.
 
     Example: kbench preview --style article -n 2
     """
-    from kbench.generator.recipe import Recipe
+    from kbench.api.recipes import recipe_of
     from kbench.generator.release import preview_rows
-    from kbench.generator.shards import styles_for
 
-    world_spec = spec_of(spec, None, facts)
     wanted = [s.value for s in style]
-    recipe = Recipe(world_spec, seed, styles_for(wanted, world_spec), None if templates is None else str(templates))
+    recipe = recipe_of(wanted, spec=spec, seed=seed, facts=facts, templates=templates)
     warn_of(recipe)
     for name, rows in preview_rows(recipe, n):
         if name in wanted or "all" in wanted:

@@ -24,7 +24,9 @@ def check(
         list[str] | None, typer.Option("--only", help="A relation or type: show its findings alone; repeatable.")
     ] = None,
 ) -> None:
-    """Lint a template pack: each finding with file and line; exit 1 where there is one.
+    """Lint a template pack: each finding with file and line.
+
+    Exit 1 where there is a finding.
 
     Example: kbench templates check my-pack --spec world.toml
     """

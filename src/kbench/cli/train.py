@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from kbench.cli.console import need_training, progress_bar
+from kbench.cli.console import ReleaseName, need_training, progress_bar, say_aside
 from kbench.cli.generate import StyleName
+from kbench.shelf import DEFAULT
 
 
 class Method(enum.StrEnum):
@@ -31,20 +32,25 @@ class OptimizerName(enum.StrEnum):
 
 
 def train(
-    release: Annotated[Path, typer.Option(help="A release folder.")],
-    out: Annotated[Path, typer.Option(help="The folder for the trained model.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for the trained model. [default: kbench-run-STYLE]")
+    ] = None,
+    release: ReleaseName = DEFAULT,
     model: Annotated[
         str, typer.Option(help="lab (a small base built for this release), a folder or a Hub id.")
     ] = "lab",
     style: Annotated[
-        list[StyleName], typer.Option("--style", help="What to train on; may be given more than once.")
+        list[StyleName],
+        typer.Option("--style", metavar="STYLE", help="What to train on, or all; may be given more than once."),
     ] = [StyleName.qa],  # noqa: B006
     method: Annotated[Method, typer.Option(help="How: full finetuning.")] = Method.full,
     epochs: Annotated[int, typer.Option(help="Passes over the training rows and their repeats.")] = 1,
     learning_rate: Annotated[
         float | None, typer.Option("--lr", help="Peak learning rate. [default: 2e-3 for lab, else 1e-5]")
     ] = None,
-    optimizer: Annotated[OptimizerName | None, typer.Option(help="[default: muon for lab, else adamw]")] = None,
+    optimizer: Annotated[
+        OptimizerName | None, typer.Option(help="The optimiser. [default: muon for lab, else adamw]")
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Packed rows a step.")] = 8,
     context: Annotated[
         int | None, typer.Option(help="Tokens in a packed row. [default: the lab's own, else 512]")
@@ -58,35 +64,37 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of shuffling and of the packing.")] = 0,
 ) -> None:
-    """Finetune a model on a release's new facts; a finished run is left alone, an interrupted one goes on.
+    """Finetune a model on a release's new facts.
+
+    A finished run is left alone, an interrupted one goes on.
 
     Example: kbench train --release my-world --style qa --model lab --out run-qa
     """
     need_training(one_thread=model == "lab")
-    from kbench.benchmarks.recipe import TrainRecipe
+    from kbench.api.runs import train_recipe
     from kbench.benchmarks.run import check_styles, train_run
-    from kbench.store import open_release
+    from kbench.hub.find import find_release
     from kbench.studies.lab import default_cache, lab_base
 
-    opened = open_release(release)
-    is_lab = model == "lab"
-    asked = {s.value for s in style}
-    styles = tuple(c for c in opened.configs() if c in asked or ("all" in asked and c not in ("facts", "entities")))
-    missing = asked - {"all"} - set(styles)
-    recipe = TrainRecipe(
-        styles=(*styles, *sorted(missing)),
+    with progress_bar("pulling", "bytes") as advance:
+        opened = find_release(release, advance, say_aside)
+    recipe = train_recipe(
+        opened,
+        model,
+        [s.value for s in style],
         epochs=epochs,
-        learning_rate=(2e-3 if is_lab else 1e-5) if learning_rate is None else learning_rate,
-        optimizer=optimizer.value if optimizer else ("muon" if is_lab else "adamw"),
-        batch=batch_size,
-        context=512 if context is None else context,
+        learning_rate=learning_rate,
+        optimizer=optimizer.value if optimizer else None,
+        batch_size=batch_size,
+        context=context,
         loss=loss.value,
-        replay=replay if replay is not None else (1 / 3 if is_lab else 0.0),
-        bf16=is_lab if bf16 is None else bf16,
+        replay=replay,
+        bf16=bf16,
         seed=seed,
     )
     check_styles(opened, recipe)
-    if is_lab:
+    target = out or Path(f"kbench-run-{'-'.join(recipe.styles)}")
+    if model == "lab":
         with progress_bar("building the base", "steps") as advance:
             base = lab_base(opened, default_cache(), progress=advance)
         typer.echo(f"base {base.path} ({'built' if base.built else 'reused'})")
@@ -95,10 +103,10 @@ def train(
         model = str(base.path)
         recipe = recipe.with_context(base.about["context"] if context is None else context)
     with progress_bar("training", "steps") as advance:
-        run = train_run(opened, model, recipe, out, advance)
+        run = train_run(opened, model, recipe, target, advance)
     if not run.trained_now:
-        typer.echo(f"{out} is this run already: nothing to do")
+        typer.echo(f"{target} is this run already: nothing to do")
         return
     done = run.about["trained"]
     typer.echo(f"{done['steps']:,} steps, {done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}")
-    typer.echo(f"score it: kbench eval --release {release} --model {out} --base {model} --out {out}-result")
+    typer.echo(f"score it: kbench eval --release {release} --model {target} --base {model} --out {target}-result")

@@ -9,7 +9,7 @@ from kbench.cli.console import progress_bar
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="A release.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a release.")],
     seed_file: Annotated[Path | None, typer.Option(help="The file with the seed of a private world.")] = None,
     facts: Annotated[Path | None, typer.Option(help="The file of facts that the release was made of.")] = None,
     templates: Annotated[
@@ -18,17 +18,20 @@ def verify(
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes to derive the rows with.")] = 1,
     json: Annotated[Path | None, typer.Option("--json", help="A file to write everything to.")] = None,
 ) -> None:
-    """Verify a release: derive every row, file and manifest key anew; exit 1 where one is not what it should be.
+    """Derive a release anew, and say where it differs.
 
-    What could not be checked (a private seed or facts not given, another version of kbench) is said, and is no failure.
+    Every row, file and manifest key is compared; exit 1 where one is not what it should be. What could not be checked
+    (a private seed or facts not given, another version of kbench) is said, and is no failure.
 
     Example: kbench verify my-world --workers 2
     """
     from kbench.generator.manifests import Given
     from kbench.generator.verify import verify_release
+    from kbench.hub.find import find_folder
     from kbench.lean import keep_memory
     from kbench.store import write_json
 
+    folder = find_folder(str(folder)) or folder
     keep_memory()
     with progress_bar("verifying", "files") as advance:
         found = verify_release(folder, Given(seed_file, templates, facts), workers=workers, progress=advance)

@@ -25,6 +25,7 @@ def export_release(
     out: Path,
     *,
     styles: tuple[str, ...] = (),
+    name: str | None = None,
     repo_id: str | None = None,
     revision: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -32,7 +33,7 @@ def export_release(
     """Write a release for a tool: `styles` alone, or all that the tool can use; a finished export is left alone.
 
     `lm-eval` and `inspect` get tasks that read the release's own folder, or the Hub's ORG/NAME where `repo_id` is
-    given. `trl` and `openai` get the training rows.
+    given, and are called after `name`, or else after what they read. `trl` and `openai` get the training rows.
 
     Raises:
         OutputError: `out` holds something else.
@@ -40,7 +41,7 @@ def export_release(
         SpecError: `repo_id` or `revision` cannot be.
     """
     asks = target in ("lm-eval", "inspect")
-    source = _source(release, target, repo_id, revision)
+    source = _source(release, target, name, repo_id, revision)
     held = {f["config"] for f in release.manifest["files"]} - {"facts", "entities"}
     options: dict[str, Any] = {"styles": sorted(set(styles)) or sorted(held)}
     if asks:
@@ -62,13 +63,13 @@ def export_release(
     return write_export(out, plan, write)
 
 
-def _source(release: Release, target: Target, repo_id: str | None, revision: str | None) -> Source:
+def _source(release: Release, target: Target, name: str | None, repo_id: str | None, revision: str | None) -> Source:
     if (repo_id or revision) and target not in ("lm-eval", "inspect"):
         raise SpecError(f"--repo-id and --revision go with --to lm-eval and inspect: {target} gets the rows themselves")
     if revision and not repo_id:
         raise SpecError(f"--revision {revision} needs --repo-id ORG/NAME: a folder has no revisions")
     if repo_id is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", repo_id):
         raise SpecError(f"--repo-id must be ORG/NAME (got {repo_id!r})")
-    called = repo_id.split("/")[1] if repo_id else release.path.resolve().name
-    name = re.sub(r"[^0-9a-z]+", "_", called.lower()).strip("_") or release.world
-    return Source(name if name.startswith("kbench") else f"kbench_{name}", repo_id, revision)
+    named = repo_id.split("/")[1] if repo_id else name or release.path.resolve().name
+    called = re.sub(r"[^0-9a-z]+", "_", named.lower()).strip("_") or release.world
+    return Source(called if called.startswith("kbench") else f"kbench_{called}", repo_id, revision)

@@ -10,14 +10,12 @@ QUESTION = "Question: {prompt}\nAnswer:"
 """kbench's own prompt, as inspect writes it; a cloze is its own."""
 
 _LETTER = "{prompt}\n\nThe last line of the reply is 'ANSWER: X', X being the letter of the right option."
-_EXACT: dict[str, Any] = {"name": "exact"}
-_BY_LETTER: dict[str, Any] = {"name": "answer", "args": {"pattern": "letter"}}
 _UNMATCHED = frozenset({"tone"})
 """What has no one right wording."""
 
 
 def release_eval(manifest: dict[str, Any]) -> str:
-    """One task for each question style that has a test split and one right answer.
+    """One task for each question style that has a test split and one right answer; choices also by letter.
 
     inspect compares with one canonical answer: a list of them would be read as one text.
     """
@@ -25,28 +23,32 @@ def release_eval(manifest: dict[str, Any]) -> str:
     asked = (QUESTION_STYLES & tested) - _UNMATCHED
     facts = manifest["recipe"].get("facts")
     what = f"the facts of {facts['file']}" if facts else "invented facts"
+    tasks = [
+        _task(style, "answer", None if style == "cloze" else QUESTION, "includes" if style == "choice" else "exact")
+        for style in STYLES
+        if style in asked
+    ]
+    if "choice" in asked:
+        # Its questions show their options; inspect's own solver of multiple choice would show them twice.
+        letter = _task("choice", "label", _LETTER, "answer", pattern="letter")
+        letter["field_spec"]["choices"] = "choices"
+        tasks.append({**letter, "id": "choice_letter"})
     about = {
         "name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
         "description": f"Closed-book recall of {what} after finetuning.",
         "evaluation_framework": "inspect-ai",
-        "tasks": [_task(style) for style in STYLES if style in asked],
+        "tasks": tasks,
     }
     return str(yaml.safe_dump(about, sort_keys=False))
 
 
-def _task(style: str) -> dict[str, Any]:
-    fields = {"input": "question", "target": "answer"}
-    prompt, scorer = QUESTION, _EXACT
-    if style == "choice":
-        fields = {"input": "question", "target": "label", "choices": "choices"}
-        # Its question shows the options; inspect's own solver of multiple choice would show them twice.
-        prompt, scorer = _LETTER, _BY_LETTER
-    ask = [] if style == "cloze" else [{"name": "prompt_template", "args": {"template": prompt}}]
+def _task(style: str, target: str, prompt: str | None, scorer: str, **options: str) -> dict[str, Any]:
+    ask = [{"name": "prompt_template", "args": {"template": prompt}}] if prompt else []
     return {
         "id": style,
         "config": style,
         "split": "test",
-        "field_spec": fields,
+        "field_spec": {"input": "question", "target": target},
         "solvers": [*ask, {"name": "generate"}],
-        "scorers": [scorer],
+        "scorers": [{"name": scorer, **({"args": options} if options else {})}],
     }

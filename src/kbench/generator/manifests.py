@@ -23,11 +23,11 @@ from kbench.generator.shards import check_pack
 from kbench.generator.spec import spec_from_dict
 from kbench.generator.unfinished import PLAN
 from kbench.schema import Role, Style
-from kbench.store import FORMAT, MANIFEST
+from kbench.store import DATA_FILE, FORMAT, MANIFEST
 
 _REMEDY = "take the release from where it was published, or generate it again"
 # No path of a manifest may lead out of the release.
-_Shard = Annotated[str, Field(pattern=r"^[a-z]+/[a-z]+-\d{5}-of-\d{5}\.parquet$")]
+_Shard = Annotated[str, Field(pattern=DATA_FILE)]
 
 
 class _Entry(BaseModel):

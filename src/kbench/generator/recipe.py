@@ -16,10 +16,11 @@ from kbench.ids import json_digest
 def canary_of(described: dict[str, Any]) -> str:
     """The canary GUID of a release, from its recipe as the manifest keeps it.
 
-    Mending a template leaves it: files that are done then stay what they are.
+    Mending a template leaves it, so that files which are done stay what they are, and so does the version of kbench.
     """
+    said = {key: value for key, value in described.items() if key not in ("generator", "templates")}
     name = described["templates"]["name"]
-    return str(UUID(bytes=bytes.fromhex(json_digest({**described, "templates": name, "canary": 1})[:32]), version=4))
+    return str(UUID(bytes=bytes.fromhex(json_digest([said, name, "canary"])[:32]), version=4))
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,8 @@ def _by_rows(
     world = world_of(recipe.spec, recipe.seed)
     units = plan_units(world, pack, recipe.styles)
     entries = _entries(manifest)
-    canary = canary_of(manifest["recipe"])
+    described = recipe.describe(pack, manifest["recipe"]) | {"generator": manifest["recipe"]["generator"]}
+    canary = canary_of(described)
     compared = []
     for done, each in enumerate(_compare_all(recipe, world, pack, units, folder, entries, canary, workers), 1):
         compared.append(each)
@@ -119,7 +120,6 @@ def _by_rows(
         if world.tag != manifest.get("world"):
             findings.append(edited("world", both_shown(world.tag, manifest.get("world"))))
         return _by_digests(folder, raw, manifest, findings)
-    described = recipe.describe(pack, manifest["recipe"]) | {"generator": manifest["recipe"]["generator"]}
     entities = {role: world.count(role) for role in ROLES}
     expected = manifest_of(described, world.tag, entities, [each.file for each in full])
     return _concluded(folder, raw, manifest, expected, full, [], derived=True)

@@ -5,7 +5,6 @@ and recipe give the same base, kept under the digest of all that went in.
 """
 
 import json
-import os
 import random
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -22,6 +21,7 @@ from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import LAB_BASE
 from kbench.benchmarks.tasks import UNMATCHED
 from kbench.benchmarks.train import Progress, fit
+from kbench.disk import cache_folder
 from kbench.errors import ModelError
 from kbench.ids import json_digest
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, SPLITS
@@ -85,9 +85,8 @@ class Base:
 
 
 def default_cache() -> Path:
-    """Where bases are kept: `KBENCH_CACHE`, else `kbench` in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("KBENCH_CACHE") or Path(home) / "kbench") / "lab"
+    """Where bases are kept."""
+    return cache_folder() / "lab"
 
 
 def lab_base(

@@ -1,0 +1,101 @@
+"""A release found by its name: a folder, a named release on the shelf, or ORG/NAME on the Hub."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from kbench.disk import cache_folder
+from kbench.errors import ReleaseError
+from kbench.shelf import names, shelved
+from kbench.store import MANIFEST, Release, open_release, write_json
+
+Progress = Callable[[int, int], None]
+Say = Callable[[str], None]
+
+_SEEN = "kbench_revisions.json"
+"""In the cache, beside the releases of a dataset: the commit that each revision was when it was last asked for."""
+
+
+def find_release(name: str, progress: Progress = lambda done, total: None, say: Say = lambda line: None) -> Release:
+    """The release that a name means: a folder, a name on the shelf, or ORG/NAME[@REVISION] on the Hub, in this order.
+
+    What comes from the Hub is kept in the cache under its commit and taken from there the next time.
+
+    Args:
+        name: what the user wrote.
+        progress: called with the bytes that are done of a download, and how many there are.
+        say: called with a line where a release of the Hub was taken without asking it.
+
+    Raises:
+        ReleaseError: there is no such release, or it is not whole.
+        HubError: the Hub does not answer or refuses, or a file there is not what its manifest says.
+    """
+    folder = find_folder(name)
+    if folder is not None:
+        return open_release(folder)
+    repo_id, _, revision = name.partition("@")
+    if re.fullmatch(r"[^/\\@\s]+/[^/\\@\s]+", repo_id) and not name.startswith((".", "~")):
+        from kbench.hub.client import is_repo_id
+
+        if is_repo_id(repo_id):
+            return _pulled(repo_id, revision or None, progress, say)
+    raise ReleaseError(
+        f"no release at {name}: there is no such folder, the shelf has {' and '.join(names()) or 'nothing'}, "
+        f"and it is no ORG/NAME[@REVISION] of the Hub; make one with `kbench generate --out {name}`"
+    )
+
+
+def find_folder(name: str) -> Path | None:
+    """The folder that a name means: one that exists, or that of a release on the shelf; None where there is neither.
+
+    Raises ReleaseError where the shelf has the recipe alone.
+    """
+    if Path(name).exists():
+        return Path(name)
+    shelf = shelved(name)
+    if shelf is not None and not _is_whole(shelf):
+        raise ReleaseError(f"{name} is on the shelf as a recipe only: make it with `kbench generate --recipe {name}`")
+    return shelf
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a folder of the shelf holds its release, not its recipe and digests alone."""
+    try:
+        open_release(folder)
+    except ReleaseError:
+        return False
+    return True
+
+
+def _pulled(repo_id: str, revision: str | None, progress: Progress, say: Say) -> Release:
+    """The release of a dataset of the Hub, from the cache where its commit is there."""
+    from kbench.hub.client import Unreachable
+    from kbench.hub.pull import pull_commit, resolve
+
+    place = cache_folder() / "hub" / repo_id.replace("/", "--")
+    if revision and re.fullmatch(r"[0-9a-f]{40}", revision) and (place / revision / MANIFEST).is_file():
+        return open_release(place / revision)  # a commit is what it is: nobody has to be asked
+    seen = _seen(place)
+    asked = revision or "main"
+    try:
+        commit = resolve(repo_id, revision)
+    except Unreachable as error:
+        known = seen.get(asked)
+        if known is None or not (place / known / MANIFEST).is_file():
+            raise
+        say(f"{error}; taking {repo_id}@{asked} as it was when last asked for (commit {known[:12]})")
+        return open_release(place / known)
+    if not (place / commit / MANIFEST).is_file():
+        pull_commit(repo_id, commit, place / commit, progress, wait=True)
+    if seen.get(asked) != commit:
+        write_json(place / _SEEN, seen | {asked: commit})
+    return open_release(place / commit)
+
+
+def _seen(place: Path) -> dict[str, str]:
+    try:
+        noted = json.loads((place / _SEEN).read_text(encoding="utf-8"))
+        return {key: sha for key, sha in noted.items() if re.fullmatch(r"[0-9a-f]{40}", str(sha))}
+    except (OSError, ValueError, AttributeError):
+        return {}
