@@ -48,6 +48,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def tools(session: nox.Session) -> None:
+    """Run lm-eval, inspect and TRL on what `kbench export` writes: minutes on a CPU; the first time installs them."""
+    install(session, ".[train,eval]", "test")
+    session.run("pytest", "-m", "tools", "tests/tools", *session.posargs, env=TEST_ENV)
+
+
+@nox.session
 def releases(session: nox.Session) -> None:
     """Make the big named releases from their recipes and compare them with what was published: a minute or two."""
     install(session, ".", "test")

@@ -188,11 +188,15 @@ class Release:
 
     def table(self, config: str, split: str) -> pa.Table:
         """Every row of a split. Raises ReleaseError where a file is missing or is not what the manifest says."""
-        files = [f for f in self.manifest["files"] if (f["config"], f["split"]) == (config, split)]
+        files = self.files(config, split)
         if not files:
             have = ", ".join(f"{c}/{s}" for c in self.configs() for s in self.splits(c))
             raise ReleaseError(f"the release {self.path} has no {config}/{split}: have {have}")
-        return pa.concat_tables([self._read(file) for file in files])
+        return pa.concat_tables([self.read(file) for file in files])
+
+    def files(self, config: str, split: str) -> list[dict[str, Any]]:
+        """What the manifest says of each file of a split, in order; none where there is no such split."""
+        return [f for f in self.manifest["files"] if (f["config"], f["split"]) == (config, split)]
 
     def rows(self, config: str, split: str = "train") -> Rows:
         """Every row of a split, as a value that shows itself and goes on to pandas, polars or datasets.
@@ -224,7 +228,8 @@ class Release:
         about = f"release {escape(str(self.path))}: world {self.world}, digest {self.digest[:16]}"
         return f"<table><caption>{about}</caption>{body}</table>"
 
-    def _read(self, file: dict[str, Any]) -> pa.Table:
+    def read(self, file: dict[str, Any]) -> pa.Table:
+        """The rows of one of `files`. Raises ReleaseError as `table` does."""
         path = self.path / file["path"]
         if not path.is_file():
             raise ReleaseError(f"{path} is missing from the release: {_ADVICE}")

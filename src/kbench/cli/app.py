@@ -8,6 +8,7 @@ from kbench import __version__
 from kbench.cli.audit import audit
 from kbench.cli.demo import demo
 from kbench.cli.evaluate import evaluate
+from kbench.cli.export import export
 from kbench.cli.generate import generate
 from kbench.cli.init import init
 from kbench.cli.preview import preview
@@ -31,6 +32,7 @@ app.command()(preview)
 app.command()(init)
 app.command()(verify)
 app.command()(audit)
+app.command()(export)
 app.command()(push)
 app.command()(pull)
 app.command()(train)

@@ -1,0 +1,1 @@
+"""What other tools make of an export, seen by running them: the session `tools` installs them."""
