@@ -49,9 +49,11 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def tools(session: nox.Session) -> None:
-    """Run lm-eval, inspect and TRL on what `kbench export` writes: minutes on a CPU; the first time installs them."""
+    """Run lm-eval, inspect and TRL on what kbench writes, and the pages about them: ten minutes on a CPU."""
     install(session, ".[train,eval]", "test")
+    # In one process, so that the scores of all tools stand in one table at its end.
     session.run("pytest", "-m", "tools", "tests/tools", *session.posargs, env=TEST_ENV)
+    session.run("pytest", "-m", "tools", "-n", "2", "tests/test_pages.py", *session.posargs, env=TEST_ENV)
 
 
 @nox.session
