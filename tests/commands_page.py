@@ -17,8 +17,9 @@ _OPENING = """\
 What `kbench --help` and `kbench VERB --help` say, word for word. Exit status: 0, 1 (something in your input is not as it should
 be: one line on stderr says what, where and what to do), 2 (a word of the command itself is wrong).
 
-The tasks have pages of their own: [make a dataset](generate.md), [your own facts](your-facts.md), [verify one](verify.md),
-[worlds](worlds.md), [words](words.md), [from Python](python.md).
+The tasks have pages of their own: [make a dataset](generate.md), [your own facts](your-facts.md), [publish it](publish.md),
+[use it in your trainer](trainer.md), [evaluate with lm-eval or inspect](evaluate.md), [verify one](verify.md), [worlds](worlds.md),
+[words](words.md), [from Python](python.md).
 """
 
 
