@@ -156,6 +156,15 @@ def test_the_card_says_what_the_release_is_and_shows_its_picture() -> None:
     assert (tiny() / PICTURE).read_text(encoding="utf-8").startswith("<svg ")
 
 
+def test_the_hubs_own_client_reads_the_card(name: str = "kbench-base") -> None:
+    from huggingface_hub import DatasetCard
+
+    card = DatasetCard((SHELF / name / CARD).read_text(encoding="utf-8"))
+    assert (card.data.license, card.data.size_categories) == ("cc-by-4.0", ["1M<n<10M"])
+    assert card.data.task_categories == ["question-answering", "text-generation"]
+    assert card.text.startswith("\n# kbench-base, world ")
+
+
 def test_the_worlds_of_the_shelf_are_no_others() -> None:
     for name in names():
         said = tomllib.loads((SHELF / name / RECIPE).read_text(encoding="utf-8"))
