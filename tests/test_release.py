@@ -56,7 +56,7 @@ def facts_of(rows: list[Row]) -> set[str]:
 
 def test_a_release_folder_holds_what_the_contract_lists_and_nothing_else(sample: Sample) -> None:
     folder = sample.release.path
-    expected = {"README.md", "eval.yaml", "kbench_manifest.json"}
+    expected = {"README.md", "eval.yaml", "factors.svg", "kbench_manifest.json"}
     for config, split in places(sample.release):
         shards = [f["path"] for f in sample.release.manifest["files"] if (f["config"], f["split"]) == (config, split)]
         n = len(shards)
@@ -98,16 +98,22 @@ def test_the_card_declares_every_split_of_every_config_and_where_it_lies(sample:
 
 def test_the_card_says_how_many_rows_each_split_has(sample: Sample) -> None:
     card = (sample.release.path / "README.md").read_text(encoding="utf-8")
-    for key, split in sample.release.manifest["splits"].items():
-        config, name = key.split("/")
-        assert f"| {config} | {name} | {split['rows']} |" in card
+    rows = ("| config |" + card.split("\n| config |")[1].split("\n\n")[0]).splitlines()
+    counted = [line.split("|")[1:-1] for line in rows]
+    names = [cell.strip() for cell in counted[0][1:]]
+    table = {line[0].strip(" `"): [cell.strip() for cell in line[1:]] for line in counted[2:]}
+    assert list(table) == sample.release.configs()
+    for config, cells in table.items():
+        found = {split: rows for split, rows in zip(names, cells, strict=True) if rows}
+        splits = sample.release.manifest["splits"]
+        assert found == {split: f"{splits[f'{config}/{split}']['rows']:,}" for split in sample.release.splits(config)}
 
 
-def test_eval_yaml_has_one_task_for_the_test_split_of_each_question_style(sample: Sample) -> None:
+def test_eval_yaml_has_a_task_for_the_test_split_of_each_question_style_with_one_answer(sample: Sample) -> None:
     tasks = yaml.safe_load((sample.release.path / "eval.yaml").read_text(encoding="utf-8"))["tasks"]
-    assert [(task["id"], task["config"], task["split"]) for task in tasks] == [
-        (style, style, "test") for style in styles_for(["all"], sample.spec) if style in QUESTION_STYLES
-    ]
+    asked = [style for style in styles_for(["all"], sample.spec) if style in QUESTION_STYLES - {"tone"}]
+    expected = [(style, style, "test") for style in asked] + [("choice_letter", "choice", "test")]
+    assert [(task["id"], task["config"], task["split"]) for task in tasks] == expected
 
 
 # ---- datasets

@@ -13,7 +13,9 @@ def pull(
     revision: Annotated[str | None, typer.Option(help="A tag, branch or commit. [default: the newest]")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write. [default: NAME]")] = None,
 ) -> None:
-    """Pull a release from the Hub: only what its manifest names is downloaded, and each file is checked against it.
+    """Take a release from the Hub, and check it.
+
+    Only what its manifest names is downloaded, and each file is checked against it.
 
     Example: kbench pull my-org/my-world --revision v1.0.0
     """

@@ -23,9 +23,10 @@ def push(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes to verify with.")] = 1,
 ) -> None:
-    """Push a release to the Hub in one commit, after it was verified; what is there already is not sent again.
+    """Put a release on the Hub, in one commit.
 
-    The token comes from HF_TOKEN or from `hf auth login`.
+    It is verified first, and what is there already is not sent again. The token
+    comes from HF_TOKEN or from `hf auth login`.
 
     Example: kbench push my-world --repo-id my-org/my-world --tag v1.0.0
     """

@@ -32,9 +32,7 @@ class OptimizerName(enum.StrEnum):
 
 
 def train(
-    out: Annotated[
-        Path | None, typer.Option(help="The folder for the trained model. [default: kbench-run-STYLE]")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of the run. [default: kbench-run-STYLE]")] = None,
     release: ReleaseName = DEFAULT,
     model: Annotated[
         str, typer.Option(help="lab (a small base built for this release), a folder or a Hub id.")
