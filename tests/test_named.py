@@ -1,13 +1,16 @@
 """The named releases: what lies on the shelf, and that the recipes still give it."""
 
+import re
 import tomllib
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from huggingface_hub import DatasetCard
 
-from kbench.benchmarks.prompts import prompt_of
+from kbench.benchmarks.match import normalise
+from kbench.benchmarks.prompts import prediction_of, prompt_of
 from kbench.errors import KbenchError
 from kbench.generator.benchmark import QUESTION
 from kbench.generator.named import RECIPE, load_recipe, published
@@ -156,12 +159,11 @@ def test_the_card_says_what_the_release_is_and_shows_its_picture() -> None:
     assert (tiny() / PICTURE).read_text(encoding="utf-8").startswith("<svg ")
 
 
-def test_the_hubs_own_client_reads_the_card(name: str = "kbench-base") -> None:
-    from huggingface_hub import DatasetCard
-
-    card = DatasetCard((SHELF / name / CARD).read_text(encoding="utf-8"))
-    assert (card.data.license, card.data.size_categories) == ("cc-by-4.0", ["1M<n<10M"])
-    assert card.data.task_categories == ["question-answering", "text-generation"]
+def test_the_hubs_own_client_reads_the_card() -> None:
+    card = DatasetCard((SHELF / "kbench-base" / CARD).read_text(encoding="utf-8"))
+    header = card.data.to_dict()
+    assert (header["license"], header["size_categories"]) == ("cc-by-4.0", ["1M<n<10M"])
+    assert header["task_categories"] == ["question-answering", "text-generation"]
     assert card.text.startswith("\n# kbench-base, world ")
 
 
@@ -170,3 +172,25 @@ def test_the_worlds_of_the_shelf_are_no_others() -> None:
         said = tomllib.loads((SHELF / name / RECIPE).read_text(encoding="utf-8"))
         assert said["seed"] == name
         assert load_recipe(name).spec.name == name
+
+
+REPLIES = [
+    "musician",
+    " musician.",
+    "musician. He plays.",
+    "\nmusician \nQuestion: more",
+    "a musician",
+    "",
+    "St. Ives",
+    "B. musician",
+]
+
+
+@pytest.mark.parametrize("style", ["qa", "cloze"])
+@pytest.mark.parametrize("reply", REPLIES)
+def test_the_benchmark_file_takes_for_the_answer_what_kbench_takes(style: str, reply: str) -> None:
+    about = yaml.safe_load((tiny() / EVAL).read_text(encoding="utf-8"))
+    (pattern,) = (task["scorers"][0]["args"]["pattern"] for task in about["tasks"] if task["id"] == style)
+    found = re.search(pattern, reply, re.IGNORECASE)
+    assert found is not None
+    assert normalise(found[1]) == normalise(prediction_of({"style": style}, reply))

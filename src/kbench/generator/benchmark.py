@@ -10,6 +10,11 @@ QUESTION = "Question: {prompt}\nAnswer:"
 """kbench's own prompt, as inspect writes it; a cloze is its own."""
 
 _LETTER = "{prompt}\n\nThe last line of the reply is 'ANSWER: X', X being the letter of the right option."
+# What is the answer in a reply: its first line, of a cloze its first sentence, without a final full stop.
+_LINE = r"^\s*(.*?)\.?\s*(?:\n|$)"
+_SENTENCE = r"^\s*(.*?)(?:\.(?:\s|$)|\s*(?:\n|$))"
+_OPTION = r"^\s*(?:[A-D]\. )?(.*?)\.?\s*(?:\n|$)"
+_ANSWERS = {"cloze": _SENTENCE, "choice": _OPTION}
 _UNMATCHED = frozenset({"tone"})
 """What has no one right wording."""
 
@@ -24,13 +29,13 @@ def release_eval(manifest: dict[str, Any]) -> str:
     facts = manifest["recipe"].get("facts")
     what = f"the facts of {facts['file']}" if facts else "invented facts"
     tasks = [
-        _task(style, "answer", None if style == "cloze" else QUESTION, "includes" if style == "choice" else "exact")
+        _task(style, "answer", None if style == "cloze" else QUESTION, "pattern", _ANSWERS.get(style, _LINE))
         for style in STYLES
         if style in asked
     ]
     if "choice" in asked:
         # Its questions show their options; inspect's own solver of multiple choice would show them twice.
-        letter = _task("choice", "label", _LETTER, "answer", pattern="letter")
+        letter = _task("choice", "label", _LETTER, "answer", "letter")
         letter["field_spec"]["choices"] = "choices"
         tasks.append({**letter, "id": "choice_letter"})
     about = {
@@ -42,7 +47,7 @@ def release_eval(manifest: dict[str, Any]) -> str:
     return str(yaml.safe_dump(about, sort_keys=False))
 
 
-def _task(style: str, target: str, prompt: str | None, scorer: str, **options: str) -> dict[str, Any]:
+def _task(style: str, target: str, prompt: str | None, scorer: str, pattern: str) -> dict[str, Any]:
     ask = [{"name": "prompt_template", "args": {"template": prompt}}] if prompt else []
     return {
         "id": style,
@@ -50,5 +55,5 @@ def _task(style: str, target: str, prompt: str | None, scorer: str, **options: s
         "split": "test",
         "field_spec": {"input": "question", "target": target},
         "solvers": [*ask, {"name": "generate"}],
-        "scorers": [{"name": scorer, **({"args": options} if options else {})}],
+        "scorers": [{"name": scorer, "args": {"pattern": pattern}}],
     }
