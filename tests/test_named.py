@@ -34,7 +34,7 @@ def tiny() -> Path:
 def test_the_shelf_has_the_three_and_the_tree_shows_them_in_releases() -> None:
     assert names() == ["kbench-base", "kbench-small", "kbench-tiny"]
     for name in names():
-        assert (ROOT / "releases" / name).resolve() == (SHELF / name).resolve()
+        assert (ROOT / "releases" / name).resolve() == (ROOT / "src" / "kbench" / "releases" / name).resolve()
         assert {RECIPE, *TEXTS} <= {path.name for path in (SHELF / name).iterdir()}
         assert name in (ROOT / "releases" / "README.md").read_text(encoding="utf-8")
 
