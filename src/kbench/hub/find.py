@@ -4,11 +4,14 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from kbench.disk import cache_folder
-from kbench.errors import ReleaseError
+from kbench.errors import HubError, ReleaseError
 from kbench.shelf import names, shelved
-from kbench.store import MANIFEST, Release, open_release, write_json
+from kbench.store import Release, open_release, write_json
 
 Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
@@ -49,10 +52,13 @@ def find_release(name: str, progress: Progress = lambda done, total: None, say: 
 def find_folder(name: str) -> Path | None:
     """The folder that a name means: one that exists, or that of a release on the shelf; None where there is neither.
 
-    Raises ReleaseError where the shelf has the recipe alone.
+    Raises ReleaseError where the shelf has the recipe alone, or the system does not take the name.
     """
-    if Path(name).exists():
-        return Path(name)
+    try:
+        if Path(name).exists():
+            return Path(name)
+    except OSError as error:  # too long a name, or a folder on the way that may not be read
+        raise ReleaseError(f"no release at {name[:80]}: {error.strerror}: give a folder, or ORG/NAME") from None
     shelf = shelved(name)
     if shelf is not None and not _is_whole(shelf):
         raise ReleaseError(f"{name} is on the shelf as a recipe only: make it with `kbench generate --recipe {name}`")
@@ -69,28 +75,59 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _pulled(repo_id: str, revision: str | None, progress: Progress, say: Say) -> Release:
-    """The release of a dataset of the Hub, from the cache where its commit is there."""
+    """The release of a dataset of the Hub, from the cache where its commit is there whole."""
     from kbench.hub.client import Unreachable
     from kbench.hub.pull import pull_commit, resolve
 
     place = cache_folder() / "hub" / repo_id.replace("/", "--")
-    if revision and re.fullmatch(r"[0-9a-f]{40}", revision) and (place / revision / MANIFEST).is_file():
-        return open_release(place / revision)  # a commit is what it is: nobody has to be asked
+    if revision and re.fullmatch(r"[0-9a-f]{40}", revision) and (held := _cached(place / revision)):
+        return held  # a commit is what it is: nobody has to be asked
     seen = _seen(place)
     asked = revision or "main"
     try:
         commit = resolve(repo_id, revision)
     except Unreachable as error:
         known = seen.get(asked)
-        if known is None or not (place / known / MANIFEST).is_file():
-            raise
+        held = _cached(place / known) if known else None
+        if known is None or held is None:
+            raise _no_folder(error, repo_id) from None
         say(f"{error}; taking {repo_id}@{asked} as it was when last asked for (commit {known[:12]})")
-        return open_release(place / known)
-    if not (place / commit / MANIFEST).is_file():
-        pull_commit(repo_id, commit, place / commit, progress, wait=True)
+        return held
+    except HubError as error:
+        raise _no_folder(error, repo_id) from None
+    if _cached(place / commit) is None:
+        pull_commit(repo_id, commit, place / commit, progress, cached=True)
     if seen.get(asked) != commit:
         write_json(place / _SEEN, seen | {asked: commit})
-    return open_release(place / commit)
+    return _Cached(place / commit, open_release(place / commit).manifest)
+
+
+def _no_folder(error: HubError, repo_id: str) -> HubError:
+    """What the Hub said, after what a mistyped path has to be told."""
+    return type(error)(f"there is no folder {repo_id}; as a dataset of the Hub: {error}")
+
+
+class _Cached(Release):
+    """A release in the cache, where no command has to make it again."""
+
+    def read(self, file: dict[str, Any]) -> pa.Table:
+        """As of any release."""
+        try:
+            return super().read(file)
+        except ReleaseError as error:
+            what = str(error).rpartition(": ")[0]
+            raise ReleaseError(f"{what}: delete {self.path}, it is fetched again") from None
+
+
+def _cached(folder: Path) -> Release | None:
+    """The release in a folder of the cache; None where it is not whole: what is lost or cut off is fetched again."""
+    try:
+        manifest = open_release(folder).manifest
+        if any((folder / file["path"]).stat().st_size != file["bytes"] for file in manifest["files"]):
+            return None
+    except (ReleaseError, OSError, KeyError):
+        return None
+    return _Cached(folder, manifest)
 
 
 def _seen(place: Path) -> dict[str, str]:

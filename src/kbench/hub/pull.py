@@ -5,20 +5,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from huggingface_hub import HfApi
 from huggingface_hub.errors import RevisionNotFoundError
 
 from kbench.disk import make_durable, told_in_one_line
 from kbench.errors import HubError, OutputError, ReleaseError
+from kbench.hub.arrived import fault_of
 from kbench.hub.client import check_repo_id, hub_client, hub_errors
 from kbench.hub.listing import TEXTS, RemoteFile, some_files
-from kbench.hub.offered import Offered, OfferedFile, offered_by
+from kbench.hub.offered import Offered, offered_by
 from kbench.hub.unfinished import PLAN, begin, end
 from kbench.lock import folder_lock
-from kbench.schema import schema_of
-from kbench.store import MANIFEST, Release, content_digest, open_release, prepare_folder
+from kbench.store import MANIFEST, Release, open_release, prepare_folder
 
 Progress = Callable[[int, int], None]
 
@@ -69,20 +67,24 @@ def pull_release(
 
 
 def pull_commit(
-    repo_id: str, commit: str, out: Path, progress: Progress, *, wait: bool = False
+    repo_id: str, commit: str, out: Path, progress: Progress, *, cached: bool = False
 ) -> tuple[Release, bool]:
-    """As `pull_release`, of a commit; with `wait` another process that pulls into the same folder is waited for."""
+    """As `pull_release`, of a commit.
+
+    With `cached` the folder is this commit's by its name: what it holds otherwise is damage and is fetched again, and
+    another process that pulls into it is waited for.
+    """
     api = hub_client()
     with told_in_one_line(out), tempfile.TemporaryDirectory(prefix="kbench-") as stage, hub_errors("pull", repo_id):
         manifest = _manifest(api, repo_id, commit, Path(stage))
         offered = offered_by(manifest.read_bytes(), f"{MANIFEST} of {repo_id}")
         texts = some_files(api, repo_id, commit, TEXTS)
-    if (out / MANIFEST).is_file() and (out / MANIFEST).read_bytes() != offered.raw:
+    if not cached and (out / MANIFEST).is_file() and not _has_manifest(out, offered):
         raise OutputError(f"{out} holds another release than {repo_id} has now: give another --out")
-    prepare_folder(out, PLAN, MANIFEST)
-    with folder_lock(out, wait=wait), told_in_one_line(out):
+    prepare_folder(out, PLAN, MANIFEST, *(path.name for path in out.glob("*") if cached))
+    with folder_lock(out, wait=cached), told_in_one_line(out):
         missing = _missing(out, offered, texts)
-        if not missing and (out / MANIFEST).is_file():
+        if not missing and _has_manifest(out, offered):
             end(out)
             return open_release(out), False
         begin(out, repo_id, commit, offered.paths)
@@ -110,6 +112,10 @@ def _manifest(api: HfApi, repo_id: str, commit: str, stage: Path) -> Path:
             f"{MANIFEST} of {repo_id} was altered (it is not what the Hub lists): run the same command again"
         )
     return came
+
+
+def _has_manifest(out: Path, offered: Offered) -> bool:
+    return (out / MANIFEST).is_file() and (out / MANIFEST).read_bytes() == offered.raw
 
 
 def _missing(out: Path, offered: Offered, texts: dict[str, RemoteFile]) -> list[str]:
@@ -181,16 +187,8 @@ def _check_came(repo_id: str, path: str, came: Path, remote: RemoteFile, offered
             f"{path} of {repo_id} was altered (it is not {what}): it was thrown away, what came before is kept; "
             f"run the same command again, and if it stays so tell whoever publishes it"
         )
-    if entry and not _has_rows(came, entry):
-        raise HubError(f"{path} of {repo_id} does not hold the rows that its manifest says: it was thrown away")
-
-
-def _has_rows(came: Path, entry: OfferedFile) -> bool:
-    """Whether a file holds the columns of its config, and the rows that a manifest says."""
-    try:
-        table = pq.read_table(came)
-    except (pa.ArrowException, OSError):
-        return False
-    config = entry.path.partition("/")[0]
-    sound = table.schema.equals(schema_of(config)) and table.num_rows == entry.rows
-    return sound and content_digest(table) == entry.content
+    fault = fault_of(came, entry) if entry else None
+    if fault:
+        raise HubError(
+            f"{path} of {repo_id} {fault}: it was thrown away; tell whoever publishes it, or take another --revision"
+        )
