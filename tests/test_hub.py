@@ -12,14 +12,19 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kbench import shelf
 from kbench.errors import ReleaseError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
+from kbench.hub import arrived
+from kbench.hub.arrived import fault_of
 from kbench.hub.find import find_release
 from kbench.hub.listing import is_kbenchs
+from kbench.hub.offered import OfferedFile
 from kbench.ids import file_sha256
 from kbench.schema import Style
 from kbench.store import MANIFEST, Release, content_digest, open_release, split_digest, write_json, write_table
@@ -484,6 +489,32 @@ def test_a_push_is_refused_where_somebody_else_pushed_meanwhile(
     assert f"{name} holds something else (LICENSE" in one_line(client.run(*words, cwd=tmp_path))
 
 
+def test_a_dataset_that_somebody_made_and_filled_after_the_look_is_left_alone(
+    server: HubServer, client: Client, name: str, world: Path, tmp_path: Path, small_pack: str
+) -> None:
+    def fill() -> None:
+        server.repo(name).commit({"thesis.txt": b"mine"})
+
+    looked = 1
+    filled = server.fault(Fault("info", "do", name, skip=looked, times=1, do=fill))
+    said = one_line(client.run("push", "world", "--repo-id", name, "--templates", small_pack, cwd=tmp_path))
+    assert filled.met.is_set()
+    assert f"{name} holds something else (thesis.txt, no {MANIFEST}): give another --repo-id" in said
+    assert on(server.repo(name)) == {"thesis.txt": b"mine"}
+    assert server.counted("PUT", f"{name}/") == 0
+
+
+def test_a_file_that_is_altered_after_it_was_verified_is_not_published(
+    server: HubServer, client: Client, name: str, world: Path, tmp_path: Path, small_pack: str
+) -> None:
+    verified = 1
+    altered = server.fault(Fault("info", "do", name, skip=verified, times=1, do=lambda: _alter(world)))
+    said = one_line(client.run("push", "world", "--repo-id", name, "--templates", small_pack, cwd=tmp_path))
+    assert altered.met.is_set()
+    assert f"world/{QA_TEST} was altered while it was pushed" in said
+    assert on(server.repo(name)) == {}
+
+
 def test_a_commit_whose_answer_was_lost_is_found_by_the_same_command(
     server: HubServer, client: Client, name: str, world: Path, tmp_path: Path, small_pack: str
 ) -> None:
@@ -702,6 +733,132 @@ def test_a_file_whose_rows_are_not_the_manifests_is_named(
     assert not (tmp_path / "back" / MANIFEST).exists()
 
 
+def test_a_text_larger_than_a_releases_is_not_downloaded(
+    server: HubServer, client: Client, published: Repo, tmp_path: Path
+) -> None:
+    published.commit({"README.md": bytes((16 << 20) + 1)})
+    said = one_line(client.run("pull", published.name, "--out", "back", cwd=tmp_path))
+    assert f"README.md of {published.name} has 16,777,217 bytes, more than a release's: it was not downloaded" in said
+    assert server.counted("GET", f"{published.name}/resolve") == 1, "the manifest alone"
+
+
+def test_a_manifest_larger_than_a_releases_is_not_downloaded(
+    server: HubServer, client: Client, name: str, tmp_path: Path
+) -> None:
+    publish(server, name, {MANIFEST: bytes((16 << 20) + 1)})
+    said = one_line(client.run("pull", name, "--out", "back", cwd=tmp_path))
+    assert f"{MANIFEST} of {name} is no manifest of kbench: it has 16,777,217 bytes" in said
+    assert server.counted("GET", f"{name}/resolve") == 0
+
+
+# ---- a small file that many rows come out of
+
+
+def _repeated(table: pa.Table, letters: int, rows: int = 4_000) -> pa.Table:
+    """The first row many times, with a long text in it that a dictionary holds once."""
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * letters]))
+    return table.take([0] * rows).set_column(table.schema.get_field_index("unit"), "unit", text)
+
+
+def _offered(file: Path, rows: int, content: str) -> OfferedFile:
+    return OfferedFile(QA_TEST, rows, file.stat().st_size, file_sha256(file), content)
+
+
+def _measured(file: Path, entry: OfferedFile, **most: int) -> tuple[str | None, int]:
+    """What is wrong with a file, and how many bytes of Arrow were needed at once to tell."""
+    before = pa.default_memory_pool()
+    measured = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(measured)
+    try:
+        return fault_of(file, entry, **most), measured.max_memory() or 0
+    finally:
+        pa.set_memory_pool(before)
+
+
+PLAIN = {"use_dictionary": False, "compression": "zstd"}
+ARRIVED: list[tuple[Callable[[pa.Table], pa.Table], dict[str, Any], str | None]] = [
+    (lambda table: table, PLAIN, None),
+    (lambda table: table, PLAIN | {"use_dictionary": ["unit", "style"], "row_group_size": 7}, None),
+    (lambda table: table.drop_columns(["unit"]), PLAIN, "does not have the columns of its config"),
+    (lambda table: table.slice(1), PLAIN, "does not hold the rows that its manifest says"),
+    (
+        lambda table: _repeated(table, 1_000_000),
+        PLAIN | {"use_dictionary": ["unit"], "store_schema": False},
+        "takes more memory than rows of kbench do (over ",
+    ),
+    (
+        lambda table: _repeated(table, 1_000_000, 4_100),
+        PLAIN | {"use_dictionary": ["unit"], "store_schema": False, "row_group_size": 4_000},
+        "takes more memory than rows of kbench do (over ",
+    ),
+    (lambda table: table, {"compression": "zstd"}, "is not written as kbench writes (fact_ids.list.element: "),
+    (
+        lambda table: table,
+        PLAIN | {"column_encoding": {"unit": "DELTA_BYTE_ARRAY"}},
+        "is not written as kbench writes (unit: DELTA_BYTE_ARRAY",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "options", "expected"), ARRIVED)
+def test_a_file_that_came_is_known_by_what_it_says_of_itself(
+    world: Path,
+    tmp_path: Path,
+    change: Callable[[pa.Table], pa.Table],
+    options: dict[str, Any],
+    expected: str | None,
+) -> None:
+    rows = open_release(world).table("qa", "test")
+    came = change(rows)
+    pq.write_table(came, tmp_path / "came.parquet", **options)
+    promised = rows.num_rows if expected and "rows that" in expected else came.num_rows
+    entry = _offered(tmp_path / "came.parquet", promised, content_digest(rows))
+    fault, taken = _measured(tmp_path / "came.parquet", entry)
+    assert taken < 16 << 20, "what the rows would take is known before they are read"
+    assert taken or expected
+    assert fault is None if expected is None else (fault or "").startswith(expected)
+
+
+def test_a_file_of_more_memory_than_may_be_taken_is_refused(world: Path) -> None:
+    file, rows = world / QA_TEST, open_release(world).table("qa", "test")
+    entry = _offered(file, rows.num_rows, content_digest(rows))
+    assert fault_of(file, entry, most=1 << 20) is None
+    refused = "takes more memory than rows of kbench do (over 1,000 bytes)"
+    assert _measured(file, entry, most=1_000) == (refused, 0), "nothing is read"
+
+
+def test_a_file_that_lies_of_its_size_is_refused_while_it_is_read(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came = tmp_path / "came.parquet"
+    monkeypatch.setattr(arrived, "_columns", lambda about: ([], 1_000))
+    table = _repeated(open_release(world).table("qa", "test"), 20_000, 100_000)
+    pq.write_table(table, came, **PLAIN | {"use_dictionary": ["unit"], "store_schema": False})
+    fault, taken = _measured(came, _offered(came, 100_000, ""))
+    assert (fault or "").startswith("takes more memory than rows of kbench do")
+    assert taken < 512 << 20, "of 2 GB"
+
+
+def test_a_small_file_of_endless_rows_is_named_and_never_gets_its_place(
+    server: HubServer, client: Client, name: str, world: Path, tmp_path: Path
+) -> None:
+    def promise(manifest: dict[str, Any]) -> None:
+        entry = next(file for file in manifest["files"] if file["path"] == QA_TEST)
+        size, sha256 = swollen.stat().st_size, file_sha256(swollen)
+        entry |= {"rows": 4_000, "bytes": size, "sha256": sha256, "content": "0" * 64}
+        manifest["splits"]["qa/test"] = {"rows": 4_000, "content": split_digest(["0" * 64])}
+
+    swollen = tmp_path / "swollen.parquet"
+    table = _repeated(open_release(world).table("qa", "test"), 1_000_000)
+    pq.write_table(table, swollen, **PLAIN | {"use_dictionary": ["unit"], "store_schema": False})
+    assert swollen.stat().st_size < 50_000
+    publish(server, name, edited(world, promise) | {QA_TEST: swollen.read_bytes()})
+    said = one_line(client.run("pull", name, "--out", "back", cwd=tmp_path))
+    assert f"{QA_TEST} of {name} takes more memory than rows of kbench do (over " in said
+    assert not (tmp_path / "back" / QA_TEST).exists()
+    assert not (tmp_path / "back" / MANIFEST).exists()
+
+
 def test_a_pull_that_was_killed_goes_on_and_downloads_no_file_twice(
     server: HubServer, client: Client, published: Repo, world: Path, tmp_path: Path
 ) -> None:
@@ -814,6 +971,62 @@ def test_a_release_of_the_hub_is_scored_by_its_name_and_again_without_the_networ
     assert "HF_HUB_OFFLINE is set" in one_line(unseen)
 
 
+def _lose(folder: Path) -> None:
+    (folder / QA_TEST).unlink()
+
+
+def _cut(folder: Path) -> None:
+    (folder / QA_TEST).write_bytes((folder / QA_TEST).read_bytes()[:-1])
+
+
+def _cut_manifest(folder: Path) -> None:
+    (folder / MANIFEST).write_text("{")
+
+
+def _cut_manifest_and_alter(folder: Path) -> None:
+    _cut_manifest(folder)
+    _alter(folder)
+
+
+DAMAGES: list[tuple[Callable[[Path], object], bool]] = [
+    (_lose, False),
+    (_lose, True),
+    (_cut, True),
+    (_cut_manifest, False),
+    (_cut_manifest_and_alter, True),
+    (lambda folder: (folder / MANIFEST).unlink(), False),
+]
+
+
+@pytest.mark.parametrize(("damage", "by_commit"), DAMAGES)
+def test_a_damaged_release_in_the_cache_is_fetched_again(
+    client: Client, published: Repo, world: Path, tmp_path: Path, damage: Callable[[Path], object], by_commit: bool
+) -> None:
+    name = published.name + (f"@{published.head.sha}" if by_commit else "")
+    words = ["eval", "--release", name, "--model", "oracle", "--out"]
+    cache = {"KBENCH_CACHE": str(tmp_path / "cache")}
+    assert client.run(*words, "a", cwd=tmp_path, **cache).status == 0
+    held = next((tmp_path / "cache").rglob(MANIFEST)).parent
+    damage(held)
+    assert client.run(*words, "b", cwd=tmp_path, **cache).status == 0
+    assert files_under(held) == files_under(world)
+    assert _scored(tmp_path, "a") == _scored(tmp_path, "b")
+
+
+def test_a_release_in_the_cache_whose_bytes_were_altered_says_to_delete_it(
+    client: Client, published: Repo, world: Path, tmp_path: Path
+) -> None:
+    words = ["eval", "--release", published.name, "--model", "oracle", "--out"]
+    cache = {"KBENCH_CACHE": str(tmp_path / "cache")}
+    assert client.run(*words, "a", cwd=tmp_path, **cache).status == 0
+    held = next((tmp_path / "cache").rglob(MANIFEST)).parent
+    _alter(held)
+    said = one_line(client.run(*words, "b", cwd=tmp_path, **cache))
+    assert f"{held / QA_TEST} was altered (its sha256 is not the manifest's): delete {held}, it is fetched" in said
+    shutil.rmtree(held)
+    assert client.run(*words, "b", cwd=tmp_path, **cache).status == 0
+
+
 def test_two_that_want_the_same_release_of_the_hub_at_once_wait_for_each_other(
     server: HubServer, published: Repo, made: Callable[[str], Release], tmp_path: Path
 ) -> None:
@@ -836,7 +1049,11 @@ NOT_FOUND = [
     ("nowhere", "no release at nowhere: there is no such folder, the shelf has "),
     ("./my-org/nowhere", "no release at ./my-org/nowhere: there is no such folder"),
     ("a/b/c", "no release at a/b/c: there is no such folder"),
-    ("my-org/nowhere", "no dataset my-org/nowhere at {url}"),
+    (
+        "my-org/nowhere",
+        "kbench: there is no folder my-org/nowhere; as a dataset of the Hub: no dataset my-org/nowhere at {url}",
+    ),
+    ("x" * 5_000, f"no release at {'x' * 80}: File name too long: give a folder, or ORG/NAME"),
 ]
 
 
@@ -847,6 +1064,12 @@ def test_a_release_that_is_not_found_says_where_it_was_looked_for(
     done = client.run("eval", "--release", release, "--model", "oracle", "--out", "r", cwd=tmp_path)
     assert expected_error.format(url=server.url) in one_line(done)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistyped_folder_is_told_as_one_where_the_hub_does_not_answer(server: HubServer, tmp_path: Path) -> None:
+    nobody = server.env(HF_ENDPOINT="http://127.0.0.1:9")
+    done = run_alone(nobody, "eval", "--release", "runs/world", "--model", "oracle", "--out", "r", cwd=tmp_path)
+    assert "kbench: there is no folder runs/world; as a dataset of the Hub: cannot pull runs/world: " in one_line(done)
 
 
 def test_a_named_release_is_taken_from_the_shelf_and_one_that_is_a_recipe_says_how_to_make_it(

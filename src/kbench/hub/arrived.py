@@ -16,7 +16,7 @@ MOST_MEMORY = 2 << 30
 """Bytes that the rows of one file may take; a shard of kbench takes a tenth of it."""
 _LITTLE, _GROWTH = 64 << 20, 16
 """Rows that take little may grow as they like when they are read; others may grow to so many times what they were."""
-_AT_ONCE = 1_000
+_AT_ONCE = 4_000
 _VALUE = 8
 """Bytes of a number, and of what tells where a text or a list ends."""
 _ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY"}
