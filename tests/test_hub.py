@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from kbench import shelf
+from kbench.contents import content_digest, split_digest
 from kbench.errors import ReleaseError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
@@ -22,7 +23,7 @@ from kbench.hub.find import find_release
 from kbench.hub.listing import is_kbenchs
 from kbench.ids import file_sha256
 from kbench.schema import Style
-from kbench.store import MANIFEST, Release, content_digest, open_release, split_digest, write_json, write_table
+from kbench.store import MANIFEST, Release, open_release, write_json, write_table
 from tests.hub import Client, Done, Fault, HubServer, Repo, environment, run_alone, start
 from tests.samples import files_under, tiny
 

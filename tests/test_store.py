@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kbench.contents import content_digest, split_digest
 from kbench.errors import KbenchError, OutputError, ReleaseError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
@@ -22,11 +23,9 @@ from kbench.store import (
     FORMAT,
     MANIFEST,
     Release,
-    content_digest,
     manifest_in,
     open_release,
     prepare_folder,
-    split_digest,
     write_json,
     write_table,
     write_text,

@@ -1,21 +1,16 @@
-"""A release on disk: one Parquet writer, content digests over Arrow columns, and the manifest that makes it whole."""
+"""A release on disk: one Parquet writer, and the manifest that makes it whole."""
 
-import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from kbench.disk import whole_or_not_at_all
 from kbench.errors import OutputError, ReleaseError
@@ -100,63 +95,6 @@ def write_text(path: Path, text: str) -> None:
     with whole_or_not_at_all(path, part):
         part.write_text(text, encoding="utf-8")
         part.replace(path)
-
-
-def content_digest(table: pa.Table) -> str:
-    """A digest of what a table says: its column names, types and values, whatever its chunks or file format.
-
-    It is the sha256 of Arrow's buffers, column after column: the lengths of texts and lists, then what they hold.
-    """
-    state = hashlib.sha256()
-    for field in table.schema:
-        state.update(f"{field.name}\x1f{field.type}\x1e".encode())
-        _update(state, table.column(field.name).chunks or [pa.array([], field.type)])
-    return state.hexdigest()
-
-
-def _update(state: "hashlib._Hash", chunks: Sequence[pa.Array]) -> None:
-    """Take in a column; nulls count as empty, zero or false, and where there are any, which they are counts too."""
-    nulls = sum(chunk.null_count for chunk in chunks)
-    state.update(sum(map(len, chunks)).to_bytes(8, "little") + nulls.to_bytes(8, "little"))
-    kind = chunks[0].type
-    if nulls:
-        for chunk in chunks:
-            state.update(_numbers(chunk.is_valid()))
-    if pa.types.is_list(kind):
-        _update(state, [chunk.value_lengths().fill_null(0) for chunk in chunks])
-        _update(state, [chunk.flatten() for chunk in chunks])
-    elif pa.types.is_struct(kind):
-        for place, field in enumerate(kind):
-            state.update(f"{field.name}\x1f{field.type}\x1e".encode())
-            _update(state, [chunk.flatten()[place] for chunk in chunks])
-    elif pa.types.is_string(kind):
-        filled = [chunk.fill_null("") if chunk.null_count else chunk for chunk in chunks]
-        for chunk in filled:
-            state.update(_numbers(pc.binary_length(chunk)))
-        for chunk in filled:
-            state.update(_letters(chunk))
-    else:
-        for chunk in chunks:
-            state.update(_numbers(chunk.fill_null(pa.scalar(0).cast(kind)) if chunk.null_count else chunk))
-
-
-def _numbers(array: pa.Array) -> bytes | memoryview:
-    values: NDArray[Any] = np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
-    return values.data
-
-
-def _letters(array: pa.StringArray) -> memoryview:
-    """All texts one after another, as they lie in memory."""
-    _, offsets, data = array.buffers()
-    if not len(array) or data is None:
-        return memoryview(b"")
-    first, last = np.frombuffer(offsets, dtype=np.int32)[[array.offset, array.offset + len(array)]].tolist()
-    return memoryview(data)[first:last]
-
-
-def split_digest(contents: Iterable[str]) -> str:
-    """The digest of a split from those of its files, in order."""
-    return digest_of(*contents)
 
 
 @dataclass(frozen=True, repr=False)

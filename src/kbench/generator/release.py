@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from kbench.contents import split_digest
 from kbench.disk import make_durable, told_in_one_line
 from kbench.errors import CheckError, KbenchError, OutputError, SpecError, TemplateError
 from kbench.generator.benchmark import release_eval
@@ -44,7 +45,6 @@ from kbench.store import (
     Release,
     open_release,
     prepare_folder,
-    split_digest,
     write_json,
     write_text,
 )

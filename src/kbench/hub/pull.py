@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from huggingface_hub import HfApi
 from huggingface_hub.errors import RevisionNotFoundError
 
+from kbench.contents import content_digest
 from kbench.disk import make_durable, told_in_one_line
 from kbench.errors import HubError, OutputError, ReleaseError
 from kbench.hub.client import check_repo_id, hub_client, hub_errors
@@ -18,7 +19,7 @@ from kbench.hub.offered import Offered, OfferedFile, offered_by
 from kbench.hub.unfinished import PLAN, begin, end
 from kbench.lock import folder_lock
 from kbench.schema import schema_of
-from kbench.store import MANIFEST, Release, content_digest, open_release, prepare_folder
+from kbench.store import MANIFEST, Release, open_release, prepare_folder
 
 Progress = Callable[[int, int], None]
 
