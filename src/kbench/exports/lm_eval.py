@@ -22,10 +22,7 @@ class _Function(str):
     """The name of a Python function that a YAML file calls."""
 
 
-class _Dumper(yaml.SafeDumper):
-    pass
-
-
+_Dumper: Any = type("_Dumper", (yaml.SafeDumper,), {})  # of our own: safe_dump's is everybody's
 _Dumper.add_representer(_Function, lambda dumper, name: dumper.represent_scalar("!function", str(name)))
 
 
