@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from kbench.cli.audit import audit
+from kbench.contents import content_digest, split_digest
 from kbench.errors import ReleaseError
 from kbench.generator.audit import CHECKS, audit_release
 from kbench.generator.audits.checks import Check, Tally
@@ -57,7 +58,7 @@ from kbench.generator.spec import WorldSpec, spec_from_dict
 from kbench.generator.world import World
 from kbench.ids import file_sha256
 from kbench.schema import QUESTION_STYLES, schema_of
-from kbench.store import MANIFEST, Release, content_digest, open_release, split_digest, write_json, write_table
+from kbench.store import MANIFEST, Release, open_release, write_json, write_table
 
 Row = dict[str, Any]
 Corrupt = Callable[[Reading], Reading]

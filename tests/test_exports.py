@@ -2,11 +2,13 @@
 
 import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,6 +23,7 @@ from kbench.benchmarks.packing import examples_of
 from kbench.benchmarks.scoring import score
 from kbench.cli import main
 from kbench.errors import KbenchError, OutputError, ReleaseError, SpecError
+from kbench.exports.asked import Asked, Source
 from kbench.exports.examples import pieces, written_out
 from kbench.exports.export import TARGETS, Target, export_release
 from kbench.exports.folder import MARKER, PLAN
@@ -174,7 +177,177 @@ def test_a_killed_export_is_not_whole_and_the_same_command_finishes_it(
     assert files_under(out) == files_under(whole)
 
 
+@pytest.mark.parametrize("target", ["lm-eval", "trl", "openai"])
+def test_a_killed_export_that_fails_when_it_is_resumed_is_finished_by_the_call_after_that(
+    lab_release: Release, tmp_path: Path, target: Target
+) -> None:
+    shutil.copytree(lab_release.path, tmp_path / "release")
+    release, whole, out = open_release(tmp_path / "release"), tmp_path / "whole", tmp_path / "out"
+    export_release(release, target, whole)
+    words = [sys.executable, "-c", _KILLED, str(release.path), target, str(out), "moving"]
+    assert subprocess.run(words, check=False).returncode == -9
+    placed = set(files_under(out)) & set(files_under(whole))
+    assert placed
+    altered = release.path / release.files("qa", "train")[0]["path"]
+    sound = altered.read_bytes()
+    altered.write_bytes(sound + b"x")
+    for _ in range(2):
+        with pytest.raises(ReleaseError, match="was altered"):
+            export_release(release, target, out)
+        assert set(files_under(out)) == placed | {PLAN}
+    altered.write_bytes(sound)
+    assert export_release(release, target, out).written_now
+    assert files_under(out) == files_under(whole)
+
+
+def test_an_export_killed_before_it_placed_a_file_leaves_nothing_when_it_fails_again(
+    lab_release: Release, tmp_path: Path
+) -> None:
+    shutil.copytree(lab_release.path, tmp_path / "release")
+    release, out = open_release(tmp_path / "release"), tmp_path / "out"
+    words = [sys.executable, "-c", _KILLED, str(release.path), "trl", str(out), "writing"]
+    assert subprocess.run(words, check=False).returncode == -9
+    with (release.path / release.files("qa", "train")[0]["path"]).open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(ReleaseError, match="was altered"):
+        export_release(release, "trl", out)
+    assert files_under(out) == {}
+    assert export_release(release, "trl", out, styles=("dialogue",)).written_now
+
+
+MARKERS: list[tuple[dict[str, Any], str]] = [
+    ({"files": None}, "kbench_export.json does not say which files the export holds: delete"),
+    ({"files": ["train.jsonl"]}, "does not say which files the export holds"),
+    ({"files": {"train.jsonl": 1}}, "does not say which files the export holds"),
+    ({"files": {"../secret.txt": "SECRET"}}, "does not say which files the export holds"),
+    ({"files": {"/secret.txt": "SECRET"}}, "does not say which files the export holds"),
+    ({"files": {"a\nb": "0"}}, "does not say which files the export holds"),
+    ({"release": "none", "target": "a\nb"}, "holds another export (a b of world None, kbench"),
+]
+
+
+@pytest.mark.parametrize(("change", "expected_error"), MARKERS)
+def test_a_marker_that_kbench_did_not_write_is_refused_in_one_line_and_leads_nowhere(
+    lab_release: Release, tmp_path: Path, change: dict[str, Any], expected_error: str
+) -> None:
+    out, secret = tmp_path / "out", tmp_path / "secret.txt"
+    secret.write_text("x")
+    about = export_release(lab_release, "openai", out, styles=("qa",)).about
+    text = json.dumps(about | change).replace("SECRET", file_sha256(secret)).replace('"/', f'"{tmp_path}/')
+    (out / MARKER).write_text(text)
+    with pytest.raises(OutputError) as error:
+        export_release(lab_release, "openai", out, styles=("qa",))
+    assert expected_error in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_marker_without_files_is_refused_in_one_line(lab_release: Release, tmp_path: Path) -> None:
+    about = export_release(lab_release, "openai", tmp_path, styles=("qa",)).about
+    write_json(tmp_path / MARKER, {key: value for key, value in about.items() if key != "files"})
+    with pytest.raises(OutputError, match="does not say which files the export holds"):
+        export_release(lab_release, "openai", tmp_path, styles=("qa",))
+
+
 SCORED = sorted(QUESTION_STYLES - {"tone"})
+
+each_harness = pytest.mark.parametrize("target", ["lm-eval", "inspect"])
+
+
+@each_harness
+@pytest.mark.parametrize(
+    "probe", ['recall"); raise SystemExit(3)  #', "../../outside", "/outside", "a\nb", "Recall", "", None]
+)
+def test_a_probe_that_kbench_does_not_know_is_refused_before_it_gets_into_code_or_a_file_name(
+    lab_release: Release, tmp_path: Path, target: Target, probe: str | None
+) -> None:
+    hostile = edited_release(lab_release, tmp_path / "release", "qa/test", turned(lambda row: row.update(probe=probe)))
+    before = sorted(path for path in tmp_path.rglob("*"))
+    with pytest.raises(ReleaseError) as error:
+        export_release(hostile, target, tmp_path / "a" / "out", styles=("qa",))
+    assert f"has a row of the probe {str(probe)!r}, which kbench does not know (aggregate, choice," in str(error.value)
+    assert "\n" not in str(error.value)
+    assert sorted(path for path in tmp_path.rglob("*") if path != tmp_path / "a") == before
+
+
+@each_target
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("world", '"""\nraise SystemExit(3)\n"""'),
+        ("world", "../../outside"),
+        ("world", "0123456G"),
+        ("world", "01234567\n"),
+        ("world", 12345678),
+        ("canary", "`\n\n# A heading"),
+        ("canary", {"a": 1}),
+    ],
+)
+def test_a_world_or_canary_that_kbench_never_wrote_is_refused(
+    lab_release: Release, tmp_path: Path, target: Target, key: str, value: object
+) -> None:
+    hostile = replace(lab_release, manifest=lab_release.manifest | {key: value})
+    with pytest.raises(ReleaseError) as error:
+        export_release(hostile, target, tmp_path / "out", name="\u00fc")
+    assert f"has the {key} {str(value)!r}, which is none of kbench" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_name_in_python_is_no_name_of_a_task() -> None:
+    group = Asked("qa", "test", "paraphrase", 1)
+    assert Source("kbench_w").task(group) == "kbench_w_qa_paraphrase"
+    for name in ("1w", "a b", "a.b", "../a", "a():\n    pass\ndef b", "\u00fc"):
+        with pytest.raises(SpecError, match="cannot be the name of a task"):
+            Source(name).task(group)
+
+
+FOLDERS = [
+    'it\'s "quoted"',
+    "new\nline",
+    "back\\slash\\n",
+    '"""\nraise SystemExit(3)\n"""',
+    "a[1]",
+    "a?b",
+    "a*b",
+    "[!a]",
+    "{a,b}",
+    "next\x85line",
+    "\u2028\U0001f600",
+    "!function kbench.x",
+]
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_tasks_read_the_rows_of_a_release_in_a_folder_of_any_name(
+    lab_release: Release, tmp_path: Path, name: str
+) -> None:
+    for folder in (name, "axb"):  # what `a?b` and `a*b` match as patterns
+        shutil.copytree(lab_release.path, tmp_path / folder, copy_function=os.link)
+    release = open_release(tmp_path / name)
+    expected = release.table("qa", "test").column("id").to_pylist()
+    export_release(release, "lm-eval", tmp_path / "l", styles=("qa",))
+    (task,) = (task for key, task in tasks_in(tmp_path / "l").items() if key.endswith("_qa_paraphrase"))
+    read = load_dataset(task["dataset_path"], **task["dataset_kwargs"], cache_dir=str(tmp_path / "cache"))
+    assert list(read) == [task["test_split"]]
+    assert read["test"]["id"][:] == expected
+    export_release(release, "inspect", tmp_path / "i", styles=("qa",))
+    data = code_of(tmp_path / "i", keep=lambda node: isinstance(node, ast.Assign) and "DATA" in ast.unparse(node))
+    rows = load_dataset(**data["DATA"]["qa/test"], cache_dir=str(tmp_path / "cache"))
+    assert rows["id"][:] == expected
+
+
+@each_harness
+@pytest.mark.parametrize("name", ["a::b", os.fsdecode(b"a\xff")])
+def test_a_folder_that_datasets_cannot_read_is_refused(
+    lab_release: Release, tmp_path: Path, target: Target, name: str
+) -> None:
+    release = replace(lab_release, path=tmp_path / name)
+    with pytest.raises(ReleaseError) as error:
+        export_release(release, target, tmp_path / "out")
+    assert str(error.value) == (
+        f"datasets cannot read a release in {str(tmp_path / name)!r}: expected a path in UTF-8 and without '::': move it"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_there_is_one_lm_eval_task_for_each_score_that_kbench_gives(default_sample: Sample, tmp_path: Path) -> None:
@@ -466,8 +639,15 @@ REFUSED: list[tuple[Target, dict[str, Any], type[KbenchError], str]] = [
     ("lm-eval", {"styles": ("qa", "reverse")}, ReleaseError, "has no style 'reverse' to ask: have qa, cloze"),
     ("trl", {"styles": ("reverse",)}, ReleaseError, "has no style 'reverse' to train on: have qa, dialogue"),
     ("openai", {"repo_id": "org/name"}, SpecError, "--repo-id and --revision go with --to lm-eval and inspect"),
-    ("lm-eval", {"repo_id": "name"}, SpecError, "--repo-id must be ORG/NAME (got 'name')"),
+    ("trl", {"revision": ""}, SpecError, "--repo-id and --revision go with --to lm-eval and inspect"),
     ("inspect", {"revision": "v1"}, SpecError, "--revision v1 needs --repo-id ORG/NAME"),
+    ("lm-eval", {"repo_id": "org/w", "revision": ""}, SpecError, "--revision must name a branch, a tag or a commit"),
+    (
+        "inspect",
+        {"repo_id": "org/w", "revision": "v1\n\udcff"},
+        SpecError,
+        "--revision must name a branch, a tag or a commit",
+    ),
 ]
 
 
@@ -520,3 +700,52 @@ def test_a_folder_that_is_no_release_is_refused_by_the_command(
     assert run(monkeypatch, "export", str(tmp_path), "--to", "trl", "--out", str(tmp_path / "out")) == 1
     assert f"kbench: no release at {tmp_path}: it has no manifest" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+WORDS = [
+    (("--repo-id", "../.."), "'../..' is no name of a dataset on the Hub: expected ORG/NAME of letters"),
+    (("--repo-id", "name"), "'name' is no name of a dataset on the Hub"),
+    (("--repo-id", ""), "'' is no name of a dataset on the Hub"),
+    (("--repo-id", "org/name", "--revision", ""), "--revision must name a branch, a tag or a commit (got '')"),
+]
+
+
+@pytest.mark.parametrize(("words", "expected_error"), WORDS)
+def test_the_command_takes_no_dataset_that_the_hub_cannot_have(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    lab_release: Release,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    expected_error: str,
+) -> None:
+    out = tmp_path / "out"
+    assert run(monkeypatch, "export", str(lab_release.path), "--to", "lm-eval", "--out", str(out), *words) == 1
+    assert f"kbench: {expected_error}" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("folder", "name"), [("w@1", "kbench_w_1"), ("w", "kbench_w"), ("a@b/w", "kbench_w")])
+def test_tasks_are_called_after_the_whole_name_of_a_folder(
+    monkeypatch: pytest.MonkeyPatch, lab_release: Release, tmp_path: Path, folder: str, name: str
+) -> None:
+    shutil.copytree(lab_release.path, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "export", folder, "--to", "inspect", "--out", "out", "--style", "qa") == 0
+    assert [path.name for path in (tmp_path / "out").glob("*.py")] == [f"{name}.py"]
+
+
+def test_tasks_are_called_after_a_name_on_the_shelf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "export", "kbench-tiny", "--to", "inspect", "--out", "out", "--style", "qa") == 0
+    assert [path.name for path in (tmp_path / "out").glob("*.py")] == ["kbench_tiny.py"]
+
+
+def test_an_audit_compares_with_a_name_on_the_shelf(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lab_release: Release, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(monkeypatch, "audit", str(lab_release.path), "--against", "kbench-tiny", "--json", "audit.json")
+    assert capsys.readouterr().err == ""
+    checks = {check["name"] for check in json.loads(Path("audit.json").read_text(encoding="utf-8"))["checks"]}
+    assert {"names_against", "texts_against"} <= checks

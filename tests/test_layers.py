@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 MODULES = sorted(path.relative_to(SOURCE) for path in (SOURCE / "kbench").rglob("*.py"))
 
 _BASE = {"errors", "ids", "disk", "lean", "lock", "workers", "shelf"}
-_DATA = _BASE | {"schema", "rows", "store"}
+_DATA = _BASE | {"contents", "schema", "rows", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"errors", "rows", "store", "api"},  # what it offers, imported when it is first asked for
     "errors": set(),
@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lock": {"errors", "disk"},
     "workers": {"errors"},
     "shelf": set(),
+    "contents": {"ids"},
     "schema": _BASE,
     "rows": {"errors"},
     "store": _BASE | {"schema", "rows"},

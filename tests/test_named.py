@@ -82,8 +82,12 @@ def test_kbench_base_has_more_than_a_hundred_thousand_new_facts() -> None:
 
 REFUSED = [
     ("nowhere", "", "no recipe 'nowhere': give a TOML file or one of kbench-base, kbench-small, kbench-tiny"),
-    ("r.toml", "spec = 'lab'\nsede = '1'", "r.toml: seed: Field required: the keys of a recipe are spec, seed, styles"),
-    ("r.toml", "spec = 'lab'\nseed = '1'\nsize = 3", "r.toml: size: Extra inputs are not permitted"),
+    ("r.toml", "spec = 'lab'\nsede = '1'", "r.toml: 'seed': is missing: the keys of a recipe are spec, seed, styles"),
+    ("r.toml", "spec = 'lab'\nseed = '1'\nsize = 3", "r.toml: 'size': no such key: the keys of a recipe are"),
+    ("r.toml", "spec = 'lab'\nseed = '1'\n\"a\\nb\" = 3", "r.toml: 'a\\nb': no such key"),
+    ("r.toml", "spec = 'lab'\nseed = 7", "r.toml: seed: Input should be a valid string (got '7')"),
+    ("r.toml", "spec = 'lab'\nseed = '1'\nname = '../up'", "name: String should match pattern"),
+    ("x" * 5000, "", "cannot read the recipe xxx"),
     ("r.toml", "spec = ", "r.toml is no TOML"),
     ("r.toml", "spec = 'gone'\nseed = '1'", "no world spec 'gone'"),
     ("r.toml", "spec = 'lab'\nseed = '1'\nstyles = ['poem']", "unknown style 'poem'"),

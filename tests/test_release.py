@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from kbench.contents import content_digest, split_digest
 from kbench.generator.building import build_world
 from kbench.generator.packs import load_pack
 from kbench.generator.questions import question_names
@@ -23,7 +24,7 @@ from kbench.generator.spec import load_spec
 from kbench.generator.surface import forms_of
 from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, ROLES, SPLITS, STYLES, schema_of
-from kbench.store import Release, content_digest, open_release, split_digest
+from kbench.store import Release, open_release
 from tests.samples import (
     ALL_STYLES,
     HELD_OUT,

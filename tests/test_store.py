@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kbench.contents import content_digest, split_digest
 from kbench.errors import KbenchError, OutputError, ReleaseError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
@@ -22,10 +23,9 @@ from kbench.store import (
     FORMAT,
     MANIFEST,
     Release,
-    content_digest,
+    manifest_in,
     open_release,
     prepare_folder,
-    split_digest,
     write_json,
     write_table,
     write_text,
@@ -260,7 +260,7 @@ def test_a_folder_that_is_not_there_is_no_release(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError) as error:
         open_release(path)
     assert str(error.value) == (
-        f"no release at {path}: there is no such folder; make one with `kbench generate --out {path}`"
+        f"no release at {path}: there is no such folder; `kbench generate --out {path}` makes one"
     )
 
 
@@ -269,8 +269,7 @@ def test_a_release_without_its_manifest_is_not_whole(release: Release) -> None:
     with pytest.raises(ReleaseError) as error:
         open_release(release.path)
     assert str(error.value) == (
-        f"no release at {release.path}: it has no manifest, so it is not whole; "
-        f"make one with `kbench generate --out {release.path}`"
+        f"no release at {release.path}: it has no manifest, so it is not whole, or is something else"
     )
 
 
@@ -312,7 +311,7 @@ def test_a_missing_file_is_named_when_the_release_is_opened(release: Release) ->
         open_release(release.path)
     assert (
         str(error.value)
-        == f"{gone} is missing from the release: delete the folder and make the release again with `kbench generate`"
+        == f"{gone} is missing from the release: take the release anew from where it came, or generate it again"
     )
 
 
@@ -330,7 +329,7 @@ def test_an_altered_file_is_named_when_it_is_read_and_others_are_still_read(rele
     with pytest.raises(ReleaseError) as error:
         opened.table("qa", "test")
     assert str(error.value) == (
-        f"{path} was altered (its sha256 is not the manifest's): delete the folder and make the release again with `kbench generate`"
+        f"{path} was altered (its sha256 is not the manifest's): take the release anew from where it came, or generate it again"
     )
     assert opened.table("qa", "train").num_rows == release.manifest["splits"]["qa/train"]["rows"]
 
@@ -393,3 +392,42 @@ def test_a_folder_below_a_file_cannot_be_written(tmp_path: Path) -> None:
 def test_every_refusal_is_a_kbench_error() -> None:
     assert issubclass(ReleaseError, KbenchError)
     assert issubclass(OutputError, KbenchError)
+
+
+UNSOUND: list[tuple[str, Any]] = [
+    ("world", "../../up"),
+    ("world", '"""\nimport os'),
+    ("world", 5),
+    ("canary", [7]),
+    ("recipe", "x"),
+    ("recipe|spec", None),
+    ("recipe|spec|name", 3),
+    ("recipe|generator", "\ud800"),
+    ("splits", [["qa/train", {"rows": 1, "content": "0" * 64}]]),
+    ("splits|qa/train", None),
+    ("splits|qa/train|rows", -1),
+    ("splits|qa/train|content", "x"),
+    ("splits|<img src=x onerror=alert(1)>/x", {"rows": 1, "content": "0" * 64}),
+    ("files|0|rows", "x"),
+    ("files|0|config", "tone"),
+    ("files|0|sha256", 7),
+    ("files|0|bytes", True),
+    ("files", []),
+    ("files", {}),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), UNSOUND, ids=str)
+def test_a_manifest_of_another_shape_is_refused_in_one_line(
+    lab_release: Release, tmp_path: Path, key: str, value: Any
+) -> None:
+    manifest = json.loads((lab_release.path / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest_in(json.dumps(manifest).encode(), "it", "mend it")["world"] == lab_release.world
+    *above, last = key.split("|")
+    place = manifest
+    for each in above:
+        place = place[int(each) if isinstance(place, list) else each]
+    place[int(last) if isinstance(place, list) else last] = value
+    with pytest.raises(ReleaseError, match="is no manifest of kbench: mend it") as refused:
+        manifest_in(json.dumps(manifest).encode(), "it", "mend it")
+    assert "\n" not in str(refused.value)

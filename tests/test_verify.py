@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kbench.cli import main
+from kbench.contents import content_digest, split_digest
 from kbench.errors import KbenchError, ReleaseError, SpecError, TemplateError
 from kbench.generator import verify
 from kbench.generator.findings import Verification
@@ -24,7 +25,7 @@ from kbench.generator.seeds import VARIABLE
 from kbench.generator.unfinished import PLAN
 from kbench.generator.verify import verify_release
 from kbench.ids import file_sha256, json_digest
-from kbench.store import FORMAT, MANIFEST, content_digest, split_digest, write_json, write_table
+from kbench.store import FORMAT, MANIFEST, write_json, write_table
 from tests.samples import Sample, tiny
 
 STYLES = ("qa", "article")

@@ -1,21 +1,16 @@
-"""A release on disk: one Parquet writer, content digests over Arrow columns, and the manifest that makes it whole."""
+"""A release on disk: one Parquet writer, and the manifest that makes it whole."""
 
-import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from kbench.disk import whole_or_not_at_all
 from kbench.errors import OutputError, ReleaseError
@@ -34,7 +29,7 @@ FORMAT = 1
 DATA_FILE = rf"^({'|'.join(STYLES)}|facts|entities)/({'|'.join(SPLITS)})-[0-9]{{5}}-of-[0-9]{{5}}\.parquet$"
 """What the path of a data file in a manifest matches: none leads out of the release."""
 
-_ADVICE = "delete the folder and make the release again with `kbench generate`"
+_ADVICE = "take the release anew from where it came, or generate it again"
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -102,63 +97,6 @@ def write_text(path: Path, text: str) -> None:
         part.replace(path)
 
 
-def content_digest(table: pa.Table) -> str:
-    """A digest of what a table says: its column names, types and values, whatever its chunks or file format.
-
-    It is the sha256 of Arrow's buffers, column after column: the lengths of texts and lists, then what they hold.
-    """
-    state = hashlib.sha256()
-    for field in table.schema:
-        state.update(f"{field.name}\x1f{field.type}\x1e".encode())
-        _update(state, table.column(field.name).chunks or [pa.array([], field.type)])
-    return state.hexdigest()
-
-
-def _update(state: "hashlib._Hash", chunks: Sequence[pa.Array]) -> None:
-    """Take in a column; nulls count as empty, zero or false, and where there are any, which they are counts too."""
-    nulls = sum(chunk.null_count for chunk in chunks)
-    state.update(sum(map(len, chunks)).to_bytes(8, "little") + nulls.to_bytes(8, "little"))
-    kind = chunks[0].type
-    if nulls:
-        for chunk in chunks:
-            state.update(_numbers(chunk.is_valid()))
-    if pa.types.is_list(kind):
-        _update(state, [chunk.value_lengths().fill_null(0) for chunk in chunks])
-        _update(state, [chunk.flatten() for chunk in chunks])
-    elif pa.types.is_struct(kind):
-        for place, field in enumerate(kind):
-            state.update(f"{field.name}\x1f{field.type}\x1e".encode())
-            _update(state, [chunk.flatten()[place] for chunk in chunks])
-    elif pa.types.is_string(kind):
-        filled = [chunk.fill_null("") if chunk.null_count else chunk for chunk in chunks]
-        for chunk in filled:
-            state.update(_numbers(pc.binary_length(chunk)))
-        for chunk in filled:
-            state.update(_letters(chunk))
-    else:
-        for chunk in chunks:
-            state.update(_numbers(chunk.fill_null(pa.scalar(0).cast(kind)) if chunk.null_count else chunk))
-
-
-def _numbers(array: pa.Array) -> bytes | memoryview:
-    values: NDArray[Any] = np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
-    return values.data
-
-
-def _letters(array: pa.StringArray) -> memoryview:
-    """All texts one after another, as they lie in memory."""
-    _, offsets, data = array.buffers()
-    if not len(array) or data is None:
-        return memoryview(b"")
-    first, last = np.frombuffer(offsets, dtype=np.int32)[[array.offset, array.offset + len(array)]].tolist()
-    return memoryview(data)[first:last]
-
-
-def split_digest(contents: Iterable[str]) -> str:
-    """The digest of a split from those of its files, in order."""
-    return digest_of(*contents)
-
-
 @dataclass(frozen=True, repr=False)
 class Release:
     """A whole release on disk: a folder and its manifest."""
@@ -224,9 +162,10 @@ class Release:
         counts = self.counts()
         splits = list(dict.fromkeys(split for found in counts.values() for split in found))
         cells = [[c, *(f"{found[s]:,}" if s in found else "" for s in splits)] for c, found in counts.items()]
-        body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in [["", *splits], *cells])
-        about = f"release {escape(str(self.path))}: world {self.world}, digest {self.digest[:16]}"
-        return f"<table><caption>{about}</caption>{body}</table>"
+        rows = [["", *splits], *cells]
+        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        about = f"release {self.path}: world {self.world}, digest {self.digest[:16]}"
+        return f"<table><caption>{escape(about)}</caption>{body}</table>"
 
     def read(self, file: dict[str, Any]) -> pa.Table:
         """The rows of one of `files`. Raises ReleaseError as `table` does."""
@@ -242,8 +181,11 @@ def open_release(path: Path) -> Release:
     """The release in a folder. Raises ReleaseError where there is none, where it is not whole, or a file is gone."""
     source = path / MANIFEST
     if not source.is_file():
-        reason = "it has no manifest, so it is not whole" if path.is_dir() else "there is no such folder"
-        raise ReleaseError(f"no release at {path}: {reason}; make one with `kbench generate --out {path}`")
+        if path.is_dir():
+            raise ReleaseError(f"no release at {path}: it has no manifest, so it is not whole, or is something else")
+        if path.exists():
+            raise ReleaseError(f"no release at {path}: it is a file, not a folder")
+        raise ReleaseError(f"no release at {path}: there is no such folder; `kbench generate --out {path}` makes one")
     manifest = manifest_in(source.read_bytes(), source, _ADVICE)
     for file in manifest["files"]:
         if not (path / file["path"]).is_file():
@@ -261,16 +203,44 @@ def manifest_in(raw: bytes, source: Path | str, advice: str) -> dict[str, Any]:
         version = int(manifest["format"])
         if version > FORMAT:
             raise ReleaseError(f"{source} has format {version}, this kbench reads up to {FORMAT}: update kbench")
-        files = [file["path"] for file in manifest["files"] if file["config"] and file["split"] and file["sha256"]]
-        whole = all(manifest[key] for key in ("world", "recipe", "splits"))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        names = [file["path"] for file in manifest["files"]]
+        sound = _is_sound(manifest)
+        json.dumps(manifest, ensure_ascii=False).encode()  # half a character can be read, and never be written again
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ReleaseError(f"{source} is no manifest of kbench: {advice}") from None
-    if not whole or not files:
-        raise ReleaseError(f"{source} is no manifest of kbench: {advice}")
-    for name in files:
+    for name in names:
         if not isinstance(name, str) or not re.fullmatch(DATA_FILE, name):
             raise ReleaseError(f"{source} names {str(name)[:80]!r}, which is no data file of kbench: {advice}")
+    if not sound:
+        raise ReleaseError(f"{source} is no manifest of kbench: {advice}")
     return manifest
+
+
+def _is_sound(manifest: dict[str, Any]) -> bool:
+    """Whether what a manifest says of itself, its splits and its files has the shape that the rest of kbench trusts."""
+    recipe, splits, files = manifest["recipe"], manifest["splits"], manifest["files"]
+    said = [(key, split["rows"], split["content"]) for key, split in splits.items()]
+    held = [(f"{f['config']}/{f['split']}", f["path"], f["rows"], f["bytes"], f["sha256"], f["content"]) for f in files]
+    return (
+        isinstance(manifest.get("canary", ""), str)
+        and re.fullmatch(r"[0-9a-f]{8}", manifest["world"]) is not None
+        and isinstance(recipe["generator"], str)
+        and isinstance(recipe["spec"]["name"], str)
+        and bool(held)
+        and all(_is_count(rows) and _is_digest(content) for _, rows, content in said)
+        and all(_is_count(rows) and _is_count(size) for *_, rows, size, _, _ in held)
+        and all(_is_digest(sha256) and _is_digest(content) for *_, sha256, content in held)
+        and all(path.startswith(f"{key}-") for key, path, *_ in held)
+        and splits.keys() == {key for key, *_ in held}
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 48
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
 
 
 def prepare_folder(path: Path, ours: str, *also: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 from rich.table import Table
 
+from kbench.contents import content_digest
 from kbench.generator.building import build_world
 from kbench.generator.packs import Pack, load_pack
 from kbench.generator.shards import Unit, check_pack, in_working_order, plan_units, unit_table
@@ -25,7 +26,7 @@ from kbench.generator.spec import WorldSpec
 from kbench.generator.world import World
 from kbench.ids import file_sha256
 from kbench.lean import keep_memory
-from kbench.store import content_digest, write_table
+from kbench.store import write_table
 from tests.bench import baselines
 from tests.bench.report import show, spread
 from tests.bench.workload import SEED, article_spec, question_spec, use_one_thread

@@ -18,7 +18,7 @@ from kbench.generator.shards import Unit, check_pack, plan_units, styles_for, un
 from kbench.generator.spec import WorldSpec, role_of
 from kbench.generator.unfinished import Resume
 from kbench.rows import Rows
-from kbench.schema import ROLES, SPLITS, Role
+from kbench.schema import ROLES, SPLITS, Role, schema_of
 from kbench.store import Release
 
 _TABLES = ("facts", "entities")
@@ -123,20 +123,22 @@ class World:
         """
         if about is None:
             return self.rows("facts")
-        return Rows(self._beside(about, about, "facts", "subject_id"), f"facts about {about}")
+        found = self._beside(about, about, "facts", "subject_id")
+        if found is None:
+            self.entity(about)  # whom nothing is said of, or who is not there
+            found = schema_of("facts").empty_table()
+        return Rows(found, f"facts about {about}")
 
     def entity(self, entity_id: str) -> dict[str, Any]:
         """An entity by its id, at the cost of one block, however large the world. Raises KbenchError if there is none.
 
         A world goes on beyond its sizes, but whom no release of these sizes would name is not there.
         """
-        row: dict[str, Any] = self._beside(entity_id, entity_id, "entities", "entity_id").to_pylist()[0]
-        return row
+        return self._only(self._beside(entity_id, entity_id, "entities", "entity_id"), entity_id, "entities")
 
     def fact(self, fact_id: str) -> dict[str, Any]:
         """A fact by its id, `<world>/<entity>/<relation>`, at the cost of one block. Raises KbenchError if none."""
-        row: dict[str, Any] = self._beside(fact_id.rpartition("/")[0], fact_id, "facts", "fact_id").to_pylist()[0]
-        return row
+        return self._only(self._beside(fact_id.rpartition("/")[0], fact_id, "facts", "fact_id"), fact_id, "facts")
 
     def generate(
         self,
@@ -172,8 +174,8 @@ class World:
         if style not in _TABLES:
             styles_for([style], self.spec)
 
-    def _beside(self, entity_id: str, wanted: str, table: str, column: str) -> pa.Table:
-        """The rows of a table that have an id in a column, found in the block where their entity stands."""
+    def _beside(self, entity_id: str, wanted: str, table: str, column: str) -> pa.Table | None:
+        """The rows of a table that have an id in a column, from the block where their entity stands; None if none."""
         found = _ENTITY.fullmatch(entity_id)
         if found and found["tag"] == self.tag and found["kind"] in self.spec.types:
             block = self._world.block_of(found["kind"], np.asarray([int(found["index"])]))
@@ -184,8 +186,15 @@ class World:
                 mine = rows.filter(pc.equal(rows.column(column), wanted))
                 if mine.num_rows:
                     return mine
-        form = "<type>-<number>" + ("/<relation>" if column == "fact_id" else "")
-        raise KbenchError(
-            f"no {'fact' if column == 'fact_id' else 'entity'} {wanted!r} in world {self.tag}: expected an id like "
-            f"{self.tag}/{form}, with a type of {', '.join(self.spec.types)}; .{table}() has all of them"
-        )
+        return None
+
+    def _only(self, found: pa.Table | None, wanted: str, table: str) -> dict[str, Any]:
+        """The one row. Raises KbenchError where there is none."""
+        if found is None:
+            form = "<type>-<number>" + ("/<relation>" if table == "facts" else "")
+            raise KbenchError(
+                f"no {'fact' if table == 'facts' else 'entity'} {wanted!r} in world {self.tag}: expected an id like "
+                f"{self.tag}/{form}, with a type of {', '.join(self.spec.types)}; .{table}() has all of them"
+            )
+        row: dict[str, Any] = found.to_pylist()[0]
+        return row

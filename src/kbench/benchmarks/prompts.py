@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from kbench.benchmarks.match import exact_match
+
 QUESTION = "Question: {question}\nAnswer:"
 
 
@@ -17,12 +19,15 @@ def completion_of(row: dict[str, Any]) -> str:
 
 
 def prediction_of(row: dict[str, Any], generated: str) -> str:
-    """The answer in generated text: its first line; for a cloze, its first sentence."""
+    """The answer in generated text: its first line; for a cloze, its first sentence.
+
+    A full stop may be the answer's own (`St. Ives`): of the places where a sentence may end, one that makes the text
+    before it an answer counts.
+    """
     lines = generated.strip().splitlines()
     first = lines[0].strip() if lines else ""
     if row["style"] != "cloze":
         return first
-    for place, letter in enumerate(first):
-        if letter == "." and first[place + 1 : place + 2] in ("", " "):
-            return first[:place]
-    return first
+    ends = [place for place, letter in enumerate(first) if letter == "." and first[place + 1 : place + 2] in ("", " ")]
+    sentences = [first[:place] for place in ends] or [first]
+    return next((said for said in [*sentences, first] if exact_match(said, row.get("answers", []))), sentences[0])

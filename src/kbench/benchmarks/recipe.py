@@ -36,7 +36,8 @@ class TrainRecipe:
         for style in self.styles:
             if style not in STYLES:
                 raise SpecError(f"unknown style {style!r}: have {', '.join(STYLES)}")
-        for name, least, most in (("epochs", 1, 10_000), ("batch", 1, 65_536), ("context", 8, 1_048_576)):
+        bounds = {"epochs": (1, 10_000), "batch": (1, 65_536), "context": (8, 1_048_576), "seed": (0, 2**32 - 1)}
+        for name, (least, most) in bounds.items():
             if not least <= getattr(self, name) <= most:
                 raise SpecError(f"{name} must lie in {least} to {most:,} (got {getattr(self, name)})")
         if not 0 < self.learning_rate < 1:

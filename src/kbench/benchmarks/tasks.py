@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kbench.benchmarks.prompts import prompt_of
-from kbench.errors import ReleaseError
+from kbench.errors import ReleaseError, SpecError
 from kbench.schema import QUESTION_STYLES, REASONING
 from kbench.store import Release
 
@@ -53,6 +53,8 @@ def pool_of(style: str, relation: str) -> str:
 
 def load_items(release: Release, splits: Iterable[str], limit: int | None = None) -> list[Item]:
     """Every question of the given splits, or of each style and split the first `limit`; `tone` has no exact answer."""
+    if limit is not None and limit < 1:
+        raise SpecError(f"limit must be at least 1 (got {limit})")
     items = []
     for style in (config for config in release.configs() if config in QUESTION_STYLES - UNMATCHED):
         for split in (s for s in splits if s in release.splits(style)):

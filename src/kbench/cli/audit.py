@@ -29,7 +29,7 @@ def audit(
     from kbench.store import open_release, write_json
 
     release = open_release(find_folder(str(folder)) or folder)
-    other = None if against is None else open_release(against)
+    other = None if against is None else open_release(find_folder(str(against)) or against)
     with progress_bar("auditing", "steps") as advance:
         found = audit_release(release, other, advance)
     _show_checks(found)

@@ -24,6 +24,7 @@ _QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_VERBOSITY": "error",
 }
 _TRAIN_MODULES = ("torch", "transformers", "accelerate", "scipy", "matplotlib")
 

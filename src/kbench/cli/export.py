@@ -44,8 +44,12 @@ def export(
     Example: kbench export kbench-tiny --to lm-eval --out tasks
     """
     from kbench.exports.export import export_release
-    from kbench.hub.find import find_release
+    from kbench.hub.find import find_folder, find_release
 
+    if repo_id is not None:
+        from kbench.hub.client import check_repo_id
+
+        check_repo_id(repo_id)
     wanted = [s.value for s in style or []]
     with progress_bar("pulling", "bytes") as advance:
         opened = find_release(release, advance, say_aside)
@@ -55,7 +59,8 @@ def export(
             to.value,
             out,
             styles=() if "all" in wanted else tuple(wanted),
-            name=Path(release.partition("@")[0]).resolve().name,
+            # A release of the Hub lies in the cache under its commit.
+            name=release.partition("@")[0].rpartition("/")[2] if find_folder(release) is None else None,
             repo_id=repo_id,
             revision=revision,
             progress=advance,

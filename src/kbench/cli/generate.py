@@ -110,7 +110,7 @@ def generate(
     if recipe is not None:
         _refuse_beside_recipe(context)
         made = load_recipe(recipe)
-        target = out or Path(made.spec.name)
+        target = out or Path(_safe(made.spec.name))
     else:
         made = recipe_of(
             [s.value for s in style],
@@ -122,7 +122,7 @@ def generate(
             private=private,
             seed_file=seed_file,
         )
-        target = out or Path(f"kbench-{made.spec.name}-{'private' if made.private else _safe(seed)}")
+        target = out or Path(f"kbench-{_safe(made.spec.name)}-{'private' if made.private else _safe(seed)}")
     warn_of(made)
     if dry_run:
         loaded = made.pack()
@@ -138,8 +138,10 @@ def generate(
         found, written = releases.generate(
             made, target, workers=workers, resume=resume.value, check=check, progress=step
         )
+    as_published = recipe is not None and is_as_published(found, recipe)
     if not written:
-        typer.echo(f"{target} is this release already (world {found.world}): nothing to do")
+        told = ", as published" if as_published else ""
+        typer.echo(f"{target} is this release already (world {found.world}{told}): nothing to do")
         return
     rows = sum(split["rows"] for split in found.manifest["splits"].values())
     typer.echo(f"world {found.world}, {rows:,} rows in {target}")
@@ -147,7 +149,7 @@ def generate(
     typer.echo("entities: " + ", ".join(f"{n:,} {role}" for role, n in counts.items() if n))
     for key, split in found.manifest["splits"].items():
         typer.echo(f"  {key:<22}{split['rows']:>10,} rows")
-    if recipe and is_as_published(found, recipe):
+    if as_published:
         typer.echo(f"digest {found.digest[:16]}, as published")
 
 
@@ -167,5 +169,6 @@ def warn_of(recipe: "Recipe") -> None:
         typer.echo(f"kbench: warning: {line}", err=True)
 
 
-def _safe(seed: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in seed)[:32]
+def _safe(text: str) -> str:
+    """A text as a part of a folder's name."""
+    return "".join(letter if letter.isalnum() or letter == "-" else "_" for letter in text)[:64]

@@ -31,4 +31,4 @@ def pull(
         return
     rows = sum(split["rows"] for split in release.manifest["splits"].values())
     typer.echo(f"{target}: world {release.world}, {rows:,} rows, digest {release.digest[:16]}")
-    typer.echo(f"every row derived anew: kbench verify {target}")
+    typer.echo(f"to derive every row anew: kbench verify {target}")

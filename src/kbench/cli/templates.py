@@ -30,6 +30,7 @@ def check(
 
     Example: kbench templates check my-pack --spec world.toml
     """
+    from kbench.errors import TemplateError
     from kbench.generator.lint import lint_coverage, lint_pack
     from kbench.generator.packs import load_pack
     from kbench.generator.shares import report_of
@@ -41,12 +42,17 @@ def check(
     if covered:
         found += lint_coverage(pack, load_spec(covered))
     if only:
-        found = [f for f in found if f.path.split("/", 1)[1].removesuffix(".j2") in only]
+        named = {id(f): f.path.split("/", 1)[1].removesuffix(".j2") for f in found}
+        known = sorted({relation for _, relation in pack.phrasings} | set(named.values()))
+        for name in set(only) - set(known):
+            raise TemplateError(f"nothing in the pack {pack.name!r} is about {name!r}: have {', '.join(known)}")
+        found = [f for f in found if named[id(f)] in only]
     for finding in found:
         typer.echo(str(finding))
     phrasings = [p for (style, _), group in pack.phrasings.items() if style != "choice" for p in group]
+    phrasings = [p for p in phrasings if not only or p.relation in only]
     typer.echo(f"{len(phrasings):,} phrasings, {len(found):,} findings")
-    for line in report_of(p for p in phrasings if not only or p.relation in only):
+    for line in report_of(phrasings):
         typer.echo(line)
     if found:
         raise typer.Exit(1)

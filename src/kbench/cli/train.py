@@ -70,8 +70,10 @@ def train(
     """
     need_training(one_thread=model == "lab")
     from kbench.api.runs import train_recipe
-    from kbench.benchmarks.run import check_styles, train_run
+    from kbench.benchmarks.results import RUN
+    from kbench.benchmarks.run import PLAN, check_styles, train_run
     from kbench.hub.find import find_release
+    from kbench.store import prepare_folder
     from kbench.studies.lab import default_cache, lab_base
 
     with progress_bar("pulling", "bytes") as advance:
@@ -92,6 +94,8 @@ def train(
     )
     check_styles(opened, recipe)
     target = out or Path(f"kbench-run-{'-'.join(recipe.styles)}")
+    if target.exists():  # before a base is built for it
+        prepare_folder(target, PLAN, RUN)
     if model == "lab":
         with progress_bar("building the base", "steps") as advance:
             base = lab_base(opened, default_cache(), progress=advance)

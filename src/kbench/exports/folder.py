@@ -35,8 +35,9 @@ class Export:
 def write_export(out: Path, plan: dict[str, Any], write: Callable[[Path], dict[str, Any]]) -> Export:
     """Let `write` fill a folder, and give it the place `out`; a finished export of the same plan is left alone.
 
-    `write` returns what the marker is to report. Raises OutputError where `out` holds anything else; whatever
-    KbenchError `write` raises, nothing of the export is left.
+    `write` returns what the marker is to report. Raises OutputError where `out` holds anything else. Whatever
+    KbenchError `write` raises, what it made is gone; what an earlier call that was killed had given its place stays
+    there with its plan, and the same call finishes it.
     """
     about = _finished(out, plan)
     if about is not None:
@@ -68,7 +69,8 @@ def _write(out: Path, plan: dict[str, Any], write: Callable[[Path], dict[str, An
         about = {**plan, "report": report, "files": {str(path): file_sha256(aside / path) for path in made}}
     except KbenchError:
         shutil.rmtree(aside, ignore_errors=True)
-        (out / PLAN).unlink(missing_ok=True)
+        if not _placed(out):
+            (out / PLAN).unlink(missing_ok=True)
         raise
     with told_in_one_line(out):
         for path in made:
@@ -86,7 +88,7 @@ def _finished(out: Path, plan: dict[str, Any]) -> dict[str, Any] | None:
     about = _read(out / MARKER)
     if {key: about.get(key) for key in plan} != plan:
         raise OutputError(f"{out} holds another export ({_told(about)}): give another --out")
-    for name, digest in about["files"].items():
+    for name, digest in _files(out, about).items():
         path = out / name
         if not path.is_file() or file_sha256(path) != digest:
             what = "was altered after" if path.is_file() else "is missing from"
@@ -97,6 +99,27 @@ def _finished(out: Path, plan: dict[str, Any]) -> dict[str, Any] | None:
     return about
 
 
+def _placed(out: Path) -> list[str]:
+    """What stands in an unfinished export beside its plan: files that a killed call had given their places."""
+    names = [path.name for path in out.iterdir() if path.name != PLAN]
+    return [name for name in names if not (name[0] == "." and name.endswith((".part", ".lock")))]
+
+
+def _files(out: Path, about: dict[str, Any]) -> dict[str, str]:
+    """The files that the marker names, each inside the folder. Raises OutputError where it does not say."""
+    files = about.get("files")
+    if not isinstance(files, dict) or not all(_is_inside(name) and isinstance(files[name], str) for name in files):
+        raise OutputError(
+            f"{out / MARKER} does not say which files the export holds: delete {out} and run the same command again"
+        )
+    return files
+
+
+def _is_inside(name: str) -> bool:
+    path = Path(name)
+    return name.isprintable() and not path.anchor and ".." not in path.parts
+
+
 def _tidy(out: Path) -> None:
     """Take away what a finished export no longer needs."""
     shutil.rmtree(out / _ASIDE, ignore_errors=True)
@@ -105,13 +128,15 @@ def _tidy(out: Path) -> None:
 
 
 def _told(about: dict[str, Any]) -> str:
-    return f"{about.get('target')} of world {about.get('release', {}).get('world')}, kbench {about.get('version')}"
+    release = about.get("release")
+    world = release.get("world") if isinstance(release, dict) else None
+    return " ".join(f"{about.get('target')} of world {world}, kbench {about.get('version')}".split())[:200]
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise OutputError(f"{path} cannot be read as JSON: delete {path.parent} or give another --out")

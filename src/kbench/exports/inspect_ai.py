@@ -25,7 +25,7 @@ def write_inspect(release: Release, asked: list[Asked], source: Source, folder: 
     tasks: dict[str, int] = {}
     bodies = [data]
     for group in asked:
-        task = f"{source.name}_{group.key}"
+        task = source.task(group)
         tasks[task] = group.rows
         bodies.append(_task(task, group))
         if group.style == "choice":
@@ -40,11 +40,16 @@ def _task(name: str, group: Asked) -> str:
     return f'''@task
 def {name}(chat: bool = False) -> Task:
     """{group.style}, {group.probe}: {group.rows:,} rows of {group.split}."""
-    return asked(DATA["{group.style}/{group.split}"], "{group.probe}", chat)'''
+    return asked(DATA[{_quoted(f"{group.style}/{group.split}")}], {_quoted(group.probe)}, chat)'''
 
 
 def _twin(name: str, group: Asked) -> str:
     return f'''@task
 def {name}() -> Task:
     """{group.style}, {group.probe}: {group.rows:,} rows of {group.split}, as multiple choice."""
-    return chosen(DATA["{group.style}/{group.split}"], "{group.probe}")'''
+    return chosen(DATA[{_quoted(f"{group.style}/{group.split}")}], {_quoted(group.probe)})'''
+
+
+def _quoted(text: str) -> str:
+    """A text as Python source."""
+    return json.dumps(text, ensure_ascii=False)

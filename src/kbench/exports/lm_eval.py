@@ -22,10 +22,7 @@ class _Function(str):
     """The name of a Python function that a YAML file calls."""
 
 
-class _Dumper(yaml.SafeDumper):
-    pass
-
-
+_Dumper: Any = type("_Dumper", (yaml.SafeDumper,), {})  # of our own: safe_dump's is everybody's
 _Dumper.add_representer(_Function, lambda dumper, name: dumper.represent_scalar("!function", str(name)))
 
 
@@ -42,7 +39,7 @@ def write_lm_eval(release: Release, asked: list[Asked], source: Source, folder: 
     groups: dict[str, list[str]] = {part: [] for part in PARTS}
     tasks: dict[str, int] = {}
     for group in asked:
-        task = f"{source.name}_{group.key}"
+        task = source.task(group)
         _write(folder / f"{task}.yaml", _task(release, group, source, task))
         groups[group.part].append(task)
         tasks[task] = group.rows
@@ -115,5 +112,6 @@ def _group(source: Source, part: str, members: list[str], base: dict[str, Any]) 
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    # Escaped beyond ASCII: PyYAML writes some letters of a path (U+0085) so that it does not read them again.
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=10_000)
     write_text(path, text)

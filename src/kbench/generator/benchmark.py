@@ -19,19 +19,23 @@ _UNMATCHED = frozenset({"tone"})
 """What has no one right wording."""
 
 
+def asked_styles(manifest: dict[str, Any]) -> list[str]:
+    """The question styles of a release that have a test split and one right answer a row."""
+    tested = {key.split("/")[0] for key in manifest["splits"] if key.endswith("/test")}
+    return [style for style in STYLES if style in (QUESTION_STYLES & tested) - _UNMATCHED]
+
+
 def release_eval(manifest: dict[str, Any]) -> str:
     """One task for each question style that has a test split and one right answer; choices also by letter.
 
     inspect compares with one canonical answer: a list of them would be read as one text.
     """
-    tested = {key.split("/")[0] for key in manifest["splits"] if key.endswith("/test")}
-    asked = (QUESTION_STYLES & tested) - _UNMATCHED
+    asked = asked_styles(manifest)
     facts = manifest["recipe"].get("facts")
     what = f"the facts of {facts['file']}" if facts else "invented facts"
     tasks = [
         _task(style, "answer", None if style == "cloze" else QUESTION, "pattern", _ANSWERS.get(style, _LINE))
-        for style in STYLES
-        if style in asked
+        for style in asked
     ]
     if "choice" in asked:
         # Its questions show their options; inspect's own solver of multiple choice would show them twice.
@@ -40,7 +44,9 @@ def release_eval(manifest: dict[str, Any]) -> str:
         tasks.append({**letter, "id": "choice_letter"})
     about = {
         "name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
-        "description": f"Closed-book recall of {what} after finetuning.",
+        "description": f"Closed-book recall of {what} after finetuning."
+        if asked
+        else "Text to train on, no questions.",
         "evaluation_framework": "inspect-ai",
         "tasks": tasks,
     }

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from kbench.generator.benchmark import asked_styles
 from kbench.ids import digest_of
-from kbench.schema import DOCUMENT_STYLES, SPLITS, Probe
+from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, SPLITS, Probe
 from kbench.store import PICTURE
 
 _ROWS_SHOWN = 5
@@ -21,7 +22,7 @@ _TOLD = {
     "control": "the same questions about entities that no training text names: subtract this score",
 }
 _TOLD_OF_FACTS = {
-    "control": "the questions of `test` with answers that are false: subtract the share of them that a model gives",
+    "control": "questions of the same kind whose answers are false: subtract the share of them that a model gives",
 }
 
 
@@ -43,8 +44,8 @@ def card_of(manifest: dict[str, Any], rows: list[tuple[str, str]]) -> str:
         "language": ["en"],
         "pretty_name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
         "size_categories": [_size_category(sum(s["rows"] for s in manifest["splits"].values()))],
-        "task_categories": ["question-answering", "text-generation"],
-        "task_ids": ["closed-book-qa"],
+        "task_categories": [*(["question-answering"] if asked_styles(manifest) else []), "text-generation"],
+        **({"task_ids": ["closed-book-qa"]} if asked_styles(manifest) else {}),
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
         "source_datasets": ["original"],
@@ -67,7 +68,7 @@ def card_of(manifest: dict[str, Any], rows: list[tuple[str, str]]) -> str:
         trim_blocks=True,
     )
     found = {split for splits in configs.values() for split in splits}
-    told = _TOLD | (_TOLD_OF_FACTS if facts else {})
+    told: dict[str, str] = _TOLD | (_TOLD_OF_FACTS if facts else {})
     if "pretrain" in found:
         told["test"] += "; rows with `probe = known` ask about the known world"
     body = jinja.get_template("card.md.j2").render(
@@ -77,7 +78,8 @@ def card_of(manifest: dict[str, Any], rows: list[tuple[str, str]]) -> str:
         rows=rows,
         picture=PICTURE,
         splits=[(split, told[split]) for split in SPLITS if split in found],
-        tasks=any(key.endswith("/test") for key in manifest["splits"]),
+        tasks=asked_styles(manifest),
+        questions=set(configs) & QUESTION_STYLES,
         probes=[probe for probe in get_args(Probe) if probe],
     )
     return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n{body}"

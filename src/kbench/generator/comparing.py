@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kbench.contents import content_digest
 from kbench.generator.card import sample_of
 from kbench.generator.differences import schema_difference, shown, table_difference
 from kbench.generator.manifests import FileEntry
@@ -20,7 +21,7 @@ from kbench.generator.unfinished import WrittenFile
 from kbench.generator.world import World
 from kbench.ids import file_sha256
 from kbench.schema import STYLES, schema_of
-from kbench.store import CANARY, content_digest, parquet_of, with_canary
+from kbench.store import CANARY, parquet_of, with_canary
 
 _LONGEST, _FEW = 100, 16
 _SAME_ROWS = "its bytes were altered (its sha256 is not the manifest's), its rows were not"

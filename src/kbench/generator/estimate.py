@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kbench.contents import content_digest
 from kbench.generator.hashing import Ints
 from kbench.generator.packs import Pack
 from kbench.generator.sections import Section
 from kbench.generator.shards import Unit, plan_units, unit_table
 from kbench.generator.world import World
-from kbench.store import content_digest, parquet_bytes
+from kbench.store import parquet_bytes
 
 _FEW = 3
 _CHARACTERS_A_TOKEN = 4

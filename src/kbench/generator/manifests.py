@@ -132,6 +132,9 @@ def read_manifest(folder: Path) -> tuple[bytes, dict[str, Any]]:
     try:
         raw = source.read_bytes()
         manifest = json.loads(raw.decode("utf-8"))
+        json.dumps(manifest, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ReleaseError(f"{source} was altered: it holds half a character: {_REMEDY}") from None
     except OSError as error:
         raise ReleaseError(f"cannot read {source}: {error.strerror}") from None
     except UnicodeDecodeError as error:

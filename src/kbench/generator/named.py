@@ -40,20 +40,23 @@ def load_recipe(name: str) -> Recipe:
     """
     folder = shelved(name)
     path = folder / RECIPE if folder else Path(name)
-    if not path.is_file():
-        raise SpecError(f"no recipe {name!r}: give a TOML file or one of {', '.join(names())}")
     try:
+        if not path.is_file():
+            raise SpecError(f"no recipe {name[:100]!r}: give a TOML file or one of {', '.join(names())}")
         said = RecipeFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"cannot read the recipe {path}: {error}") from None
+        raise SpecError(f"cannot read the recipe {str(path)[:100]}: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path} is no TOML: {error}") from None
     except ValidationError as errors:
         first = errors.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(RecipeFile.model_fields)
-        raise SpecError(f"{path}: {key}: {first['msg']}: the keys of a recipe are {known}") from None
-    beside = path.parent / said.spec
+        if first["type"] in ("extra_forbidden", "missing"):
+            what = "no such key" if first["type"] == "extra_forbidden" else "is missing"
+            known = ", ".join(RecipeFile.model_fields)
+            raise SpecError(f"{path}: {key!r}: {what}: the keys of a recipe are {known}") from None
+        raise SpecError(f"{path}: {key}: {first['msg']} (got {str(first['input'])[:60]!r})") from None
+    beside = path.parent / said.spec[:255]
     spec = load_spec(str(beside) if beside.is_file() else said.spec)
     changed = spec.to_dict() | {key: getattr(said, key) for key in ("name", "description") if getattr(said, key)}
     for table in ("sizes", "exposure", "background"):

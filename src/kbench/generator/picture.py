@@ -92,7 +92,7 @@ def factors_of(manifest: dict[str, Any]) -> list[tuple[str, list[str]]]:
     found = {
         "entity type": list(spec["types"]),
         "value type": [f"{kind} ({kinds.count(kind)})" for kind in dict.fromkeys(kinds)],
-        "phrasing": ["train", "held out"],
+        "phrasing": ["train", *(["held out"] if any(key.endswith("/test") for key in manifest["splits"]) else [])],
         "paraphrases": [str(exposure["paraphrases"])],
         "exposures": [*doses, *(["zipf"] if exposure["popularity"] == "zipf" else [])],
         "budget": [f"same {exposure['budget']}"],

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from kbench.contents import split_digest
 from kbench.disk import make_durable, told_in_one_line
-from kbench.errors import CheckError, KbenchError, OutputError, TemplateError
+from kbench.errors import CheckError, KbenchError, OutputError, SpecError, TemplateError
 from kbench.generator.benchmark import release_eval
 from kbench.generator.card import release_card
 from kbench.generator.ownfacts.world import checked_world
@@ -44,7 +45,6 @@ from kbench.store import (
     Release,
     open_release,
     prepare_folder,
-    split_digest,
     write_json,
     write_text,
 )
@@ -98,6 +98,8 @@ def generate(
         CheckError: a compiled row is not that of plain Jinja.
         KbenchError: a worker process died.
     """
+    if workers < 1:
+        raise SpecError(f"workers must be at least 1 (got {workers})")
     pack = recipe.pack()
     check_pack(recipe.spec, pack, recipe.styles)
     world = checked_world(recipe.spec, recipe.seed)

@@ -67,6 +67,8 @@ def styles_for(asked: list[str], spec: WorldSpec) -> tuple[str, ...]:
 
     `all` leaves out what the spec has nothing for. Raises SpecError where such a style is asked for by name.
     """
+    if not asked:
+        raise SpecError(f"no style was asked for: have {', '.join(STYLES)}, all")
     world = world_of(spec, "")
     able = [style for style in STYLES if style in DOCUMENT_STYLES or question_names(world, style)]
     for style in asked:

@@ -53,7 +53,12 @@ class Paths(Part):
 class WorldSpec(Part):
     """Everything that, with a seed, fixes a world and the rows written of it."""
 
-    name: str
+    name: str = Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[^/\\{}<>\x00-\x1f\x7f]+$",
+        description="What the world is called: no slash, bracket or line break.",
+    )
     description: str = ""
     articles: tuple[Kind, ...] = Field(("encyclopedia",), min_length=1)
     sizes: Sizes = Sizes()

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from kbench.contents import content_digest
 from kbench.disk import make_durable
 from kbench.errors import OutputError
 from kbench.generator.packs import Pack
@@ -22,7 +23,7 @@ from kbench.generator.shards import Unit
 from kbench.ids import digest_of, file_sha256
 from kbench.lock import LOCK
 from kbench.schema import STYLES
-from kbench.store import MANIFEST, content_digest, prepare_folder, with_canary, write_json, write_part
+from kbench.store import MANIFEST, prepare_folder, with_canary, write_json, write_part
 
 Resume = Literal["if_possible", "always", "never"]
 PLAN = ".kbench_plan.json"

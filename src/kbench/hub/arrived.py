@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kbench.contents import content_digest
 from kbench.hub.offered import OfferedFile
 from kbench.schema import schema_of
-from kbench.store import content_digest
 
 MOST_MEMORY = 2 << 30
 """Bytes that the rows of one file may take; a shard of kbench takes a tenth of it."""

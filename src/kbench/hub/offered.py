@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kbench.contents import split_digest
 from kbench.errors import ReleaseError
 from kbench.ids import file_sha256
-from kbench.store import manifest_in, split_digest
+from kbench.store import manifest_in
 
 _ADVICE = "tell whoever publishes it, or take another revision"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
