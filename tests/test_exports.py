@@ -39,9 +39,8 @@ from tests.samples import Row, Sample, files_under
 each_target = pytest.mark.parametrize("target", TARGETS)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as lm-eval reads it, with the names of functions in place of the functions."""
-
+_Loader: Any = type("_Loader", (yaml.SafeLoader,), {})
+"""YAML as lm-eval reads it, with the names of functions in place of the functions."""
 
 _Loader.add_constructor("!function", lambda loader, node: node.value)
 

@@ -29,7 +29,9 @@ def export(
     style: Annotated[
         list[StyleName] | None,
         typer.Option(
-            "--style", help="What to write; may be given more than once. [default: all that the tool can use]"
+            "--style",
+            metavar="STYLE",
+            help="What to write; may be given more than once. [default: all that the tool can use]",
         ),
     ] = None,
     repo_id: Annotated[
