@@ -178,7 +178,7 @@ def test_an_id_that_the_world_has_not_is_refused_in_one_line(kind: str, wanted: 
         (lambda: kbench.generate("out", recipe="nowhere"), "no recipe 'nowhere': give a TOML file or one of kbench-ba"),
         (
             lambda: kbench.load_release("kbench-small"),
-            "kbench-small is on the shelf as a recipe only: make it with `kbench generate --recipe",
+            "kbench-small comes with kbench as a recipe only: make it with `kbench generate --recipe",
         ),
         (lambda: kbench.load_release("nowhere"), "no release at nowhere: there is no such folder"),
         (lambda: kbench.verify("nowhere"), "no release at nowhere: there is no such folder"),

@@ -1052,7 +1052,7 @@ def test_two_that_want_the_same_release_of_the_hub_at_once_wait_for_each_other(
 
 
 NOT_FOUND = [
-    ("nowhere", "no release at nowhere: there is no such folder, the shelf has "),
+    ("nowhere", "no release at nowhere: there is no such folder, none of kbench-base, "),
     ("./my-org/nowhere", "no release at ./my-org/nowhere: there is no such folder"),
     ("a/b/c", "no release at a/b/c: there is no such folder"),
     (
@@ -1085,9 +1085,7 @@ def test_a_named_release_is_taken_from_the_shelf_and_one_that_is_a_recipe_says_h
     assert find_release(shelf.DEFAULT).path == shelf.SHELF / "kbench-tiny"
     with pytest.raises(ReleaseError, match="as a recipe only: make it with `kbench generate --recipe kbench-small`"):
         find_release("kbench-small")
-    with pytest.raises(
-        ReleaseError, match=r"no release at other: there is no such folder, the shelf has kbench-base and "
-    ):
+    with pytest.raises(ReleaseError, match=r"no release at other: there is no such folder, none of kbench-base, "):
         find_release("other")
     shutil.copytree(made("8").path, tmp_path / "kbench-tiny")
     assert find_release("kbench-tiny").digest == made("8").digest, "a folder comes first"
@@ -1096,7 +1094,7 @@ def test_a_named_release_is_taken_from_the_shelf_and_one_that_is_a_recipe_says_h
 def test_the_verbs_that_check_a_release_take_a_name_on_the_shelf(client: Client, tmp_path: Path) -> None:
     assert client.run("audit", "kbench-tiny", cwd=tmp_path).out.splitlines()[-1].startswith("ok: kbench-tiny (world ")
     small = client.run("verify", "kbench-small", cwd=tmp_path)
-    assert "kbench-small is on the shelf as a recipe only" in one_line(small)
+    assert "kbench-small comes with kbench as a recipe only" in one_line(small)
     scored = client.run("eval", "--model", "majority", "--out", "r", cwd=tmp_path)
     assert scored.status == 0
     assert _scored(tmp_path, "r") == find_release("kbench-tiny").digest

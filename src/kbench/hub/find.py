@@ -44,7 +44,7 @@ def find_release(name: str, progress: Progress = lambda done, total: None, say: 
         if is_repo_id(repo_id):
             return _pulled(repo_id, revision or None, progress, say)
     raise ReleaseError(
-        f"no release at {name}: there is no such folder, the shelf has {' and '.join(names()) or 'nothing'}, "
+        f"no release at {name}: there is no such folder, none of {', '.join(names())} is called so, "
         f"and it is no ORG/NAME[@REVISION] of the Hub; make one with `kbench generate --out {name}`"
     )
 
@@ -52,8 +52,11 @@ def find_release(name: str, progress: Progress = lambda done, total: None, say: 
 def find_folder(name: str) -> Path | None:
     """The folder that a name means: one that exists, or that of a release on the shelf; None where there is neither.
 
-    Raises ReleaseError where the shelf has the recipe alone, or the system does not take the name.
+    Raises ReleaseError where nothing is named, where the shelf has the recipe alone, or where the system does not take
+    the name.
     """
+    if not name:
+        raise ReleaseError("no release was named: give a folder, kbench-tiny, or ORG/NAME on the Hub")
     try:
         if Path(name).exists():
             return Path(name)
@@ -61,7 +64,7 @@ def find_folder(name: str) -> Path | None:
         raise ReleaseError(f"no release at {name[:80]}: {error.strerror}: give a folder, or ORG/NAME") from None
     shelf = shelved(name)
     if shelf is not None and not _is_whole(shelf):
-        raise ReleaseError(f"{name} is on the shelf as a recipe only: make it with `kbench generate --recipe {name}`")
+        raise ReleaseError(f"{name} comes with kbench as a recipe only: make it with `kbench generate --recipe {name}`")
     return shelf
 
 
