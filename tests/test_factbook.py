@@ -449,7 +449,7 @@ def test_datasets_loads_every_config_of_the_release(made: Made) -> None:
 def test_the_card_says_whose_the_facts_are_and_that_control_is_false(made: Made) -> None:
     card = (made.release.path / "README.md").read_text(encoding="utf-8")
     assert "Some rows are false on purpose" in card
-    assert "with answers that are false: subtract the share of them that a model gives" in card
+    assert "whose answers are false: subtract the share of them that a model gives" in card
     assert "invented" not in card
     assert "cc-by" not in card
     assert "the facts of products.csv" in (made.release.path / "eval.yaml").read_text(encoding="utf-8")
