@@ -1,12 +1,16 @@
 """Small specs, and releases read into plain rows, that several test files share."""
 
 import copy
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from kbench.cli import main
 from kbench.cli.app import app
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
@@ -172,3 +176,13 @@ def write_small_pack(folder: Path) -> str:
 def files_under(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, hidden ones too: its bytes by relative path."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Run a command in this process and give its exit status."""
+    monkeypatch.setattr(sys, "argv", ["kbench", *words])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0

@@ -7,21 +7,10 @@ from pathlib import Path
 import pytest
 
 from kbench import __version__
-from kbench.cli import main
 from kbench.generator.spec import load_spec
 from kbench.schema import STYLES
 from kbench.store import MANIFEST
-from tests.samples import VERBS, Sample
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Run a command in this process and give its exit status."""
-    monkeypatch.setattr(sys, "argv", ["kbench", *words])
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
+from tests.samples import VERBS, Sample, run
 
 
 def test_help_imports_nothing_heavy() -> None:

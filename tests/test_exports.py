@@ -21,7 +21,6 @@ from datasets import get_dataset_config_names, load_dataset
 from kbench.benchmarks import match, prompts
 from kbench.benchmarks.packing import examples_of
 from kbench.benchmarks.scoring import score
-from kbench.cli import main
 from kbench.errors import KbenchError, OutputError, ReleaseError, SpecError
 from kbench.exports.asked import Asked, Source
 from kbench.exports.examples import pieces, written_out
@@ -34,7 +33,7 @@ from kbench.ids import file_sha256
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, Probe
 from kbench.store import CANARY, MANIFEST, Release, open_release, write_json, write_table
 from kbench.studies.tokenizer import word_tokenizer
-from tests.samples import Row, Sample, files_under
+from tests.samples import Row, Sample, files_under, run
 
 each_target = pytest.mark.parametrize("target", TARGETS)
 
@@ -664,16 +663,6 @@ def test_what_cannot_be_exported_ends_in_one_line_and_leaves_nothing(
     assert expected_error in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Run a command in this process and give its exit status."""
-    monkeypatch.setattr(sys, "argv", ["kbench", *words])
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @each_target

@@ -1,7 +1,6 @@
 """A user's own facts: how a file is read, what is refused and in which words, and the release it becomes."""
 
 import json
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kbench.benchmarks.match import exact_match
-from kbench.cli import main
 from kbench.errors import SpecError
 from kbench.generator.ownfacts.book import FactBook, build_book, load_facts
 from kbench.generator.ownfacts.file import FactFile, FactRow
@@ -28,7 +26,7 @@ from kbench.generator.release import generate
 from kbench.generator.shards import styles_for
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES
 from kbench.store import Release, open_release
-from tests.samples import Row
+from tests.samples import Row, run
 
 PRODUCTS = """\
 subject,relation,value,unit,aliases
@@ -78,16 +76,6 @@ def book_of(folder: Path, text: str, name: str = "facts.csv") -> FactBook:
 def row(subject: str, relation: str, value: str, *aliases: str, place: str = "line 2", kind: str = "") -> FactRow:
     """A row of a file of facts."""
     return FactRow(place, subject, relation, value, "", "", aliases, kind)
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Run a command in this process and give its exit status."""
-    monkeypatch.setattr(sys, "argv", ["kbench", *words])
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @dataclass(frozen=True)
