@@ -15,7 +15,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import kbench
 import kbench.benchmarks.train
+from kbench.benchmarks.evaluate import evaluate
 from kbench.benchmarks.models.hf import HfModel, load_hf
+from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.optimizer import MuonAndAdamW
 from kbench.benchmarks.packing import IGNORED, Example, examples_of, pack, training_rows
 from kbench.benchmarks.recipe import TrainRecipe
@@ -197,10 +199,10 @@ def test_a_run_cut_off_in_the_middle_ends_in_the_same_weights(
 
 def test_batches_do_not_change_an_answer(small_release: Release, small_base: Base) -> None:
     items = load_items(small_release, ("test",), limit=40)
-    together = load_hf(str(small_base.path), batch=64, most_tokens=8).answer(items, lambda n: None)
-    alone = load_hf(str(small_base.path), batch=1, most_tokens=8).answer(items, lambda n: None)
-    assert together == alone
-    assert any(together)
+    together = evaluate(load_hf(str(small_base.path), batch=64), items, decoding=Decoding(max_tokens=8))
+    alone = evaluate(load_hf(str(small_base.path), batch=1), items, decoding=Decoding(max_tokens=8))
+    assert [s.prediction for s in together] == [s.prediction for s in alone]
+    assert any(s.prediction for s in together)
 
 
 @pytest.mark.parametrize(

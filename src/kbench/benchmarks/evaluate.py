@@ -4,20 +4,33 @@ from collections.abc import Callable, Iterable
 
 from kbench.benchmarks.match import exact_match
 from kbench.benchmarks.metrics import Sample
-from kbench.benchmarks.models.protocol import Model
+from kbench.benchmarks.models.protocol import GREEDY, Decoding, Model, Reply
+from kbench.benchmarks.prompts import prediction_of
 from kbench.benchmarks.tasks import Item
 
 ASKED: tuple[str, ...] = ("train", "test", "control")
 """The splits a model is scored on: recall of what it saw, the held-out questions, and the never-trained twins."""
 
 
-def evaluate(model: Model, items: list[Item], progress: Callable[[int], None] = lambda n: None) -> list[Sample]:
+def evaluate(
+    model: Model,
+    items: list[Item],
+    progress: Callable[[int], None] = lambda n: None,
+    decoding: Decoding = GREEDY,
+) -> list[Sample]:
     """Ask every item and compare by exact match. An empty prediction is a wrong answer; nothing is left out."""
-    predictions = model.answer(items, progress)
-    return [_judge(item, prediction) for item, prediction in zip(items, predictions, strict=True)]
+    replies: dict[int, Reply] = {}
+    for place, reply in model.ask(items, decoding):
+        replies[place] = reply
+        progress(1)
+    return [judge(item, replies[place]) for place, item in enumerate(items)]
 
 
-def _judge(item: Item, prediction: str) -> Sample:
+def judge(item: Item, reply: Reply) -> Sample:
+    """The verdict on a reply; of an error or a refusal there is none."""
+    if reply.error or reply.refused or not reply.texts:
+        return Sample(item, reply.texts[0] if reply.texts else "", None, None, "error" if reply.error else "unscored")
+    prediction = prediction_of(item.row, reply.texts[0])
     right = exact_match(prediction, item.row["answers"])
     return Sample(item, prediction, right, float(right), "scored")
 

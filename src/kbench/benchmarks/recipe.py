@@ -1,25 +1,63 @@
 """A training recipe: every choice that a finetune was made with, as one value that the run keeps."""
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 from kbench.errors import SpecError
 from kbench.schema import STYLES
 
+Method = Literal["full", "lora"]
 Loss = Literal["answer", "all"]
 Optimizer = Literal["adamw", "muon"]
+Order = Literal["mixed", "sequence"]
+Curriculum = Literal["none", "known-first", "unknown-first"]
+Label = Literal["HighlyKnown", "MaybeKnown", "WeaklyKnown", "Unknown"]
+
+LABELS: tuple[Label, ...] = get_args(Label)
+"""SliCK's categories of how well a model knew a fact before, best first (Gekhman et al. 2024, 2405.05904)."""
 
 
 @dataclass(frozen=True)
 class TrainRecipe:
-    """How a model is finetuned.
+    """How a model is finetuned, each field by its own name in a recipe file.
 
-    `replay` is the share of training tokens taken from the release's `pretrain` split; `context` and `batch` are in
-    tokens and rows of that many tokens; `loss` says which tokens of a question row are learned (documents: all).
+    What is read: `styles` of the release, of each fact at most `paraphrases` phrasings a style (None: all), `order`
+    either mixed or one style after the other; `permutations` of each document's sentences beside the document itself;
+    rows of `reversals` and `implications` as the release has them (None), only if it has them (True), or left out
+    (False). `replay` is the share of tokens taken from the release's `pretrain` split, or from the texts of the file
+    `replay_text`. By a folder that `kbench know` wrote (`knownness`): only facts with these labels (`only`), `idk`
+    answers "I don't know." where the fact was Unknown, `curriculum` by label, `known_at_end` a share of tokens about
+    known facts after all else.
+
+    How: `method` full or lora (`lora_rank`, `lora_alpha`, `lora_dropout`, `lora_targets`: module names, none for every
+    linear layer but the head), `context` and `batch` in tokens and rows of that many tokens (all processes together),
+    `packing` several texts in a row (none sees another), `loss` which tokens of a question are learned (documents:
+    all), `chat` by the model's own template. `checkpointing` computes activations anew to save memory, `processes` and
+    `fsdp` are what the run must be given, or it stops.
+
+    What is watched: each epoch, `watch` questions of `validation` and as many of `train` (0: none); `early_stop` keeps
+    the best epoch's model on validation beside the last, `patience` ends the training after so many epochs no better.
     """
 
     styles: tuple[str, ...] = ("qa",)
     epochs: int = 1
+    paraphrases: int | None = None
+    order: Order = "mixed"
+    permutations: int = 0
+    reversals: bool | None = None
+    implications: bool | None = None
+    replay: float = 0.0
+    replay_text: str = ""
+    knownness: str = ""
+    only: tuple[str, ...] = ()
+    idk: bool = False
+    curriculum: Curriculum = "none"
+    known_at_end: float = 0.0
+    method: Method = "full"
+    lora_rank: int = 16
+    lora_alpha: int = 32
+    lora_dropout: float = 0.0
+    lora_targets: tuple[str, ...] = ()
     learning_rate: float = 1e-4
     optimizer: Optimizer = "adamw"
     weight_decay: float = 0.1
@@ -27,9 +65,16 @@ class TrainRecipe:
     floor: float = 0.05
     batch: int = 8
     context: int = 512
+    packing: bool = True
     loss: Loss = "answer"
-    replay: float = 0.0
+    chat: bool = False
     bf16: bool = False
+    checkpointing: bool = False
+    processes: int = 1
+    fsdp: bool = False
+    watch: int = 0
+    early_stop: bool = False
+    patience: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,4 +96,8 @@ class TrainRecipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""
-        return {**asdict(self), "styles": list(self.styles)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+FIELDS: tuple[str, ...] = tuple(field.name for field in fields(TrainRecipe))
+"""What a recipe file may set."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from kbench.benchmarks.evaluate import ASKED, evaluate, mean_correct
 from kbench.benchmarks.metrics import Sample, accuracies
 from kbench.benchmarks.models.baselines import Majority, Oracle, Uniform
-from kbench.benchmarks.models.protocol import Model
+from kbench.benchmarks.models.protocol import Decoding, Model
 from kbench.benchmarks.results import model_digests, read_result, write_result
 from kbench.benchmarks.tasks import guessing, load_items
 from kbench.errors import OutputError
@@ -49,7 +49,7 @@ class Result:
         return "\n".join(lines)
 
 
-def open_model(name: str, release: Release, batch: int, most_tokens: int) -> Model:
+def open_model(name: str, release: Release, batch: int) -> Model:
     """A baseline by name, or a transformers model by folder or Hub id. Raises ModelError of one line."""
     if name == "oracle":
         return Oracle()
@@ -59,7 +59,7 @@ def open_model(name: str, release: Release, batch: int, most_tokens: int) -> Mod
         return Majority(guessing(release))
     from kbench.benchmarks.models.hf import load_hf
 
-    return load_hf(name, batch=batch, most_tokens=most_tokens)
+    return load_hf(name, batch=batch)
 
 
 def score(
@@ -93,8 +93,9 @@ def score(
         if _identity(kept) != _identity(question) or found["kbench"]["release"]["digest"] != release.digest:
             raise OutputError(f"{out} holds another result (of {found['model_name']}): give another --out")
         return Result(out, found, [], scored_now=False)
+    decoding = Decoding(max_tokens=most_tokens)
     items, known = load_items(release, splits, limit), guessing(release)
-    tuned = open_model(model, release, batch, most_tokens)
+    tuned = open_model(model, release, batch)
     prepare_folder(out, PLAN)
     write_json(out / PLAN, question)
     done, total = 0, len(items) * (2 if base else 1)
@@ -105,10 +106,10 @@ def score(
         progress(done, total)
 
     start, cpu = time.perf_counter(), time.process_time()
-    samples = evaluate(tuned, items, step)
+    samples = evaluate(tuned, items, step, decoding)
     cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
     if base and base_scores is None:
-        untuned = evaluate(open_model(base, release, batch, most_tokens), items, step)
+        untuned = evaluate(open_model(base, release, batch), items, step, decoding)
         groups = {(i.row["style"], i.row["probe"]) for i in items}
         base_scores = {(style, probe): mean_correct(untuned, style=style, probe=probe) for style, probe in groups}
     scores = accuracies(samples, known, base_scores)

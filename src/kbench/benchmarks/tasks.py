@@ -1,7 +1,7 @@
 """The items of a release that a model is asked, and what guessing would score on them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,21 @@ UNMATCHED = frozenset({"tone"})
 
 @dataclass(frozen=True)
 class Item:
-    """One question row, the split it stands in, and the exact prompt that is shown."""
+    """One question row, the split it stands in, and the exact prompt that is shown.
+
+    Where the prompt was made by a chat template (`chat`), it brings the special tokens that it begins with; `messages`
+    are the turns that it was made of.
+    """
 
     row: dict[str, Any]
     split: str
     prompt: str
+    messages: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def chat(self) -> bool:
+        """Whether the prompt is that of a chat."""
+        return bool(self.messages)
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,19 @@
 """Scoring through transformers: batched greedy generation, rows of like length together."""
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from kbench.benchmarks.models.protocol import Progress
-from kbench.benchmarks.prompts import prediction_of
+from kbench.benchmarks.models.protocol import Decoding, Reply, Weight
 from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError
-
-MOST_TOKENS = 32
-"""The longest answer a model may give, in tokens."""
 
 
 @dataclass
@@ -26,27 +24,37 @@ class HfModel:
     model: PreTrainedModel
     tokenizer: Any
     batch: int = 256
-    most_tokens: int = MOST_TOKENS
 
-    def answer(self, items: list[Item], progress: Progress) -> list[str]:
-        """The greedy answer to each item's prompt."""
-        texts = self.generate([item.prompt for item in items], progress)
-        return [prediction_of(item.row, text) for item, text in zip(items, texts, strict=True)]
+    def about(self) -> dict[str, Any]:
+        """Engine, precision, device."""
+        return {
+            "engine": f"transformers {transformers.__version__}",
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "device": self.model.device.type,
+        }
 
-    def generate(self, prompts: list[str], progress: Progress = lambda n: None) -> list[str]:
-        """The greedy continuation of each prompt, at most `most_tokens` long, without special tokens."""
+    def ask(self, items: Sequence[Item], decoding: Decoding) -> Iterator[tuple[int, Reply]]:
+        """The greedy reply to each item's prompt, a batch of like length at a time."""
         self.model.eval()
-        encoded = self.tokenizer(prompts, return_attention_mask=False)["input_ids"]
-        order = sorted(range(len(prompts)), key=lambda i: len(encoded[i]))
-        texts = [""] * len(prompts)
+        encoded = self.tokenizer([item.prompt for item in items], return_attention_mask=False)["input_ids"]
+        order = sorted(range(len(items)), key=lambda i: len(encoded[i]))
         for start in range(0, len(order), self.batch):
             places = order[start : start + self.batch]
-            for place, text in zip(places, self._continue([encoded[i] for i in places]), strict=True):
-                texts[place] = text
-            progress(len(places))
-        return texts
+            texts = self._continue([encoded[i] for i in places], decoding.max_tokens)
+            for place, text in zip(places, texts, strict=True):
+                yield place, Reply((text,), len(encoded[place]))
 
-    def _continue(self, encoded: list[list[int]]) -> list[str]:
+    def weigh(self, asked: Sequence[tuple[Item, str]]) -> Iterator[tuple[int, Weight]]:
+        """Not yet."""
+        raise ModelError("hf cannot weigh yet")
+
+    def chat(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """The prompt that the model's own chat template makes."""
+        if not self.tokenizer.chat_template:
+            raise ModelError(f"the model {self.name} has no chat template: score it without --chat")
+        return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+
+    def _continue(self, encoded: list[list[int]], most_tokens: int) -> list[str]:
         longest = max(len(tokens) for tokens in encoded)
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (longest - len(tokens)) + tokens for tokens in encoded])
@@ -56,7 +64,7 @@ class HfModel:
             out: torch.Tensor = self.model.generate(  # type: ignore[operator]
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),
-                max_new_tokens=self.most_tokens,
+                max_new_tokens=most_tokens,
                 do_sample=False,
                 pad_token_id=pad,
                 eos_token_id=self.tokenizer.eos_token_id,
@@ -65,7 +73,7 @@ class HfModel:
         return decoded
 
 
-def load_hf(name: str, *, batch: int = 256, most_tokens: int = MOST_TOKENS) -> HfModel:
+def load_hf(name: str, *, batch: int = 256) -> HfModel:
     """A model by folder or Hub id, weights from safetensors only. Raises ModelError of one line."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     path = Path(name)
@@ -82,4 +90,4 @@ def load_hf(name: str, *, batch: int = 256, most_tokens: int = MOST_TOKENS) -> H
         tokenizer.pad_token = tokenizer.eos_token
     if torch.cuda.is_available():
         torch.nn.Module.to(model, "cuda")
-    return HfModel(name, model, tokenizer, batch, most_tokens)
+    return HfModel(name, model, tokenizer, batch)
