@@ -110,7 +110,7 @@ def score(
             score(release, base, where, asking, batch=batch, progress=told.of_the_base)
         untuned = read_verdicts(where)
     tuned = opened or open_model(model, release, batch)
-    items = load_items(release, asking.splits, asking.limit)
+    items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat)
     told.begin(len(items))
     prepare_folder(out, PLAN, RESULTS)
     with folder_lock(out):
@@ -119,7 +119,7 @@ def score(
         start, cpu = time.perf_counter(), time.process_time()
         with kept_in(out) as kept:
             ask_all(tuned, items, asking, kept, told.step)
-            samples = [judge(item, kept.failed(item)) for item in items]
+            samples = [judge(item, kept.failed(item), asking.prompting) for item in items]
             read, written = kept.tokens(items)
         cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
         about = {
