@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kbench.api.checks import audit, verify
     from kbench.api.releases import generate, load_release
-    from kbench.api.runs import evaluate, train
+    from kbench.api.runs import train
+    from kbench.api.scores import evaluate, know
     from kbench.api.world import World
     from kbench.errors import KbenchError
     from kbench.rows import Rows
@@ -21,6 +22,7 @@ __all__ = [
     "audit",
     "evaluate",
     "generate",
+    "know",
     "load_release",
     "train",
     "verify",
@@ -32,8 +34,9 @@ _HOMES = {
     "Rows": "kbench.rows",
     "World": "kbench.api.world",
     "audit": "kbench.api.checks",
-    "evaluate": "kbench.api.runs",
+    "evaluate": "kbench.api.scores",
     "generate": "kbench.api.releases",
+    "know": "kbench.api.scores",
     "load_release": "kbench.api.releases",
     "train": "kbench.api.runs",
     "verify": "kbench.api.checks",

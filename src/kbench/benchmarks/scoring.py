@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from kbench import __version__
 from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.engine import ENGINE, Engine
 from kbench.benchmarks.evaluate import ask_all, judge
 from kbench.benchmarks.kept import KEPT, kept_in
 from kbench.benchmarks.metrics import Sample, accuracies
@@ -29,8 +30,6 @@ PLAN = ".kbench_result_plan.json"
 """What an unfinished result is to become."""
 
 EVERYTHING = Asking()
-
-BASELINES = ("oracle", "random", "majority")
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +57,7 @@ class Result:
         return "\n".join(lines)
 
 
-def open_model(name: str, release: Release, batch: int) -> Model:
+def open_model(name: str, release: Release, engine: Engine = ENGINE) -> Model:
     """A baseline by name, or a transformers model by folder or Hub id. Raises ModelError of one line."""
     if name == "oracle":
         return Oracle()
@@ -68,7 +67,7 @@ def open_model(name: str, release: Release, batch: int) -> Model:
         return Majority(guessing(release))
     from kbench.benchmarks.models.hf import load_hf
 
-    return load_hf(name, batch=batch)
+    return load_hf(name, batch=engine.batch or 256)
 
 
 def score(
@@ -79,7 +78,7 @@ def score(
     *,
     base: str | None = None,
     base_result: Path | None = None,
-    batch: int = 256,
+    engine: Engine = ENGINE,
     opened: Model | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Result:
@@ -107,9 +106,9 @@ def score(
     if base:
         where = base_result or _base_folder(question)
         if base_result is None:
-            score(release, base, where, asking, batch=batch, progress=told.of_the_base)
+            score(release, base, where, asking, engine=engine, progress=told.of_the_base)
         untuned = read_verdicts(where)
-    tuned = opened or open_model(model, release, batch)
+    tuned = opened or open_model(model, release, engine)
     items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat)
     told.begin(len(items))
     prepare_folder(out, PLAN, RESULTS)
