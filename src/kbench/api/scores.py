@@ -31,7 +31,7 @@ def asking_of(
     limit: int | None = None,
     max_tokens: int | None = None,
 ) -> "Asking":
-    """The asking that `kbench eval` and `kbench.evaluate` use, of the same words. Raises SpecError of what cannot be."""
+    """The asking that `kbench eval` and `kbench.evaluate` use, of the same words. Raises SpecError."""
     from kbench.benchmarks.asking import Asking
     from kbench.benchmarks.models.protocol import Decoding
     from kbench.benchmarks.prompting import Prompting, default_max_tokens
@@ -180,7 +180,7 @@ def know(
 
     >>> release = kbench.load_release("kbench-tiny")
     >>> kbench.know(release, "oracle", "known", limit=100)
-    knownness known: oracle on world 2b7ab2ba, slick-k4-g10-s16-t0.5-topk40
+    knownness known: oracle on world 2f0743b5, slick-k4-g10-s16-t0.5-topk40
       100 HighlyKnown, 0 MaybeKnown, 0 WeaklyKnown, 0 Unknown
     """
     from kbench.benchmarks.knownness import label_facts
