@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from kbench.benchmarks.evaluate import ASKED, evaluate, mean_correct
 from kbench.benchmarks.metrics import Sample, accuracies
-from kbench.benchmarks.models.baselines import Majority, Oracle, Uniform
-from kbench.benchmarks.models.protocol import Decoding, Model
+from kbench.benchmarks.models.open import BASELINES as BASELINES
+from kbench.benchmarks.models.open import open_model
+from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.results import model_digests, read_result, write_result
 from kbench.benchmarks.tasks import guessing, load_items
 from kbench.errors import OutputError
@@ -20,8 +21,6 @@ from kbench.store import Release, prepare_folder, write_json
 
 PLAN = ".kbench_result_plan.json"
 """What an unfinished result is to become."""
-
-BASELINES = ("oracle", "random", "majority")
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,19 +46,6 @@ class Result:
             interval = f"{s['accuracy']:.2f} ({s['low']:.2f} to {s['high']:.2f})"
             lines.append(f"  {s['style']:<9} {s['probe']:<11} {interval}, {beside}, {s['rows']:,} rows")
         return "\n".join(lines)
-
-
-def open_model(name: str, release: Release, batch: int) -> Model:
-    """A baseline by name, or a transformers model by folder or Hub id. Raises ModelError of one line."""
-    if name == "oracle":
-        return Oracle()
-    if name == "random":
-        return Uniform(guessing(release))
-    if name == "majority":
-        return Majority(guessing(release))
-    from kbench.benchmarks.models.hf import load_hf
-
-    return load_hf(name, batch=batch)
 
 
 def score(
@@ -95,7 +81,7 @@ def score(
         return Result(out, found, [], scored_now=False)
     decoding = Decoding(max_tokens=most_tokens)
     items, known = load_items(release, splits, limit), guessing(release)
-    tuned = open_model(model, release, batch)
+    tuned = open_model(model, release, batch=batch)
     prepare_folder(out, PLAN)
     write_json(out / PLAN, question)
     done, total = 0, len(items) * (2 if base else 1)
@@ -109,7 +95,7 @@ def score(
     samples = evaluate(tuned, items, step, decoding)
     cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
     if base and base_scores is None:
-        untuned = evaluate(open_model(base, release, batch), items, step, decoding)
+        untuned = evaluate(open_model(base, release, batch=batch), items, step, decoding)
         groups = {(i.row["style"], i.row["probe"]) for i in items}
         base_scores = {(style, probe): mean_correct(untuned, style=style, probe=probe) for style, probe in groups}
     scores = accuracies(samples, known, base_scores)
