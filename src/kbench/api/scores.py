@@ -184,7 +184,7 @@ def know(
       100 HighlyKnown, 0 MaybeKnown, 0 WeaklyKnown, 0 Unknown
     """
     from kbench.benchmarks.knownness import label_facts
-    from kbench.benchmarks.scoring import open_model
+    from kbench.benchmarks.models.open import open_model
     from kbench.benchmarks.slick import read_probe
 
     opened, asked = load_release(release), read_probe(probe)

@@ -19,14 +19,26 @@ SAMPLES = "samples.parquet"
 RUN = "kbench_run.json"
 """What a run folder keeps about itself."""
 
+ADAPTER = "adapter_model"
+"""What the name of an adapter's weights begins with."""
+
 LAB_BASE = "kbench_base.json"
 """What a base of the lab keeps about itself."""
 
 
 def model_digests(path: Path) -> dict[str, str]:
-    """The digests of a model folder's weights and tokenizer; empty where it is no folder."""
-    weights = sorted(path.glob("*.safetensors"))
+    """The digests of a model folder's weights and tokenizer; empty where it is no folder.
+
+    Of an adapter's folder, `adapter` is its own digest, and `weights` that of its base where that is a folder.
+    """
+    weights = [p for p in sorted(path.glob("*.safetensors")) if not p.name.startswith(ADAPTER)]
+    adapter = sorted(path.glob(f"{ADAPTER}*.safetensors"))
     tokenizer = [p for p in (path / "tokenizer.json", path / "tokenizer.model") if p.is_file()]
+    if adapter:
+        config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
+        below = model_digests(Path(config.get("base_model_name_or_path") or path / "no base"))
+        own = {"tokenizer": digest_of(*(file_sha256(p) for p in tokenizer))} if tokenizer else {}
+        return {**below, **own, "adapter": digest_of(*(file_sha256(p) for p in adapter))}
     if not weights:
         return {}
     return {

@@ -15,7 +15,7 @@ from kbench.benchmarks.engine import ENGINE, Engine
 from kbench.benchmarks.evaluate import ask_all, judge
 from kbench.benchmarks.kept import KEPT, kept_in
 from kbench.benchmarks.metrics import Sample, accuracies
-from kbench.benchmarks.models.baselines import Majority, Oracle, Uniform
+from kbench.benchmarks.models.open import open_model
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.results import RESULTS, model_digests, read_result, read_verdicts, write_result
 from kbench.benchmarks.tasks import guessing, load_items
@@ -57,19 +57,6 @@ class Result:
         return "\n".join(lines)
 
 
-def open_model(name: str, release: Release, engine: Engine = ENGINE) -> Model:
-    """A baseline by name, or a transformers model by folder or Hub id. Raises ModelError of one line."""
-    if name == "oracle":
-        return Oracle()
-    if name == "random":
-        return Uniform(guessing(release))
-    if name == "majority":
-        return Majority(guessing(release))
-    from kbench.benchmarks.models.hf import load_hf
-
-    return load_hf(name, batch=engine.batch or 256)
-
-
 def score(
     release: Release,
     model: str,
@@ -108,7 +95,7 @@ def score(
         if base_result is None:
             score(release, base, where, asking, engine=engine, progress=told.of_the_base)
         untuned = read_verdicts(where)
-    tuned = opened or open_model(model, release, engine)
+    tuned = opened or open_model(model, release, engine, base=base, chat=asking.prompting.chat)
     items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat)
     told.begin(len(items))
     prepare_folder(out, PLAN, RESULTS)

@@ -49,8 +49,8 @@ def know(
     Example: kbench know --release my-world --model my-base --out known
     """
     from kbench.benchmarks.knownness import LABELLED, label_facts
+    from kbench.benchmarks.models.open import open_model
     from kbench.benchmarks.recipe import LABELS
-    from kbench.benchmarks.scoring import open_model
     from kbench.benchmarks.slick import read_probe
     from kbench.hub.find import find_release
 
