@@ -1,5 +1,6 @@
 """An OpenAI-compatible server in a thread of the tests: it answers by a script, counts, and misbehaves on command."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -129,6 +130,18 @@ class Cut(Response):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
         await send({"type": "http.response.body", "body": b'{"choices": [', "more_body": True})
         receive.__self__.transport.abort()  # uvicorn has no name for this
+
+
+class Dripping(Response):
+    """A reply that never ends: a space now and then."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send until the client is gone."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        gone = asyncio.create_task(receive())
+        while not gone.done():
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+            await asyncio.wait({gone}, timeout=0.02)
 
 
 def after(prefix: str, script: Script, otherwise: Script = echo) -> Script:
