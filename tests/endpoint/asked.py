@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kbench.benchmarks.models.openai import Endpoint, open_endpoint
-from kbench.benchmarks.models.protocol import GREEDY, Decoding, Reply
+from kbench.benchmarks.models.protocol import GREEDY, Decoding, Model, Reply
 from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError
 from tests.endpoint import server
@@ -21,11 +21,11 @@ def numbered(number: int) -> list[Item]:
 
 
 def opened(at: server.Endpoint, **settings: Any) -> Endpoint:
-    """The model of a server; tries are short, and one is made again once."""
-    return open_endpoint(at.name, **{"timeout": 5.0, "retries": 1, **settings})
+    """The model of a server; a request is tried once more."""
+    return open_endpoint(at.name, **{"timeout": 30.0, "retries": 1, **settings})
 
 
-def replies(model: Endpoint, asked: list[Item], decoding: Decoding = GREEDY) -> list[Reply]:
+def replies(model: Model, asked: list[Item], decoding: Decoding = GREEDY) -> list[Reply]:
     """The replies in the order of the items; each place must come once."""
     found = list(model.ask(asked, decoding))
     assert sorted(place for place, _ in found) == list(range(len(asked)))

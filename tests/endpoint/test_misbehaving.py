@@ -188,7 +188,7 @@ def test_one_row_on_which_the_server_always_fails_does_not_end_the_work() -> Non
     prompts = ["poison", "fine", "fine", "fine"] * 4
     with Endpoint(after("poison", poisoned)) as server:
         found = replies(opened(server, concurrency=1), items(*prompts))
-    assert [reply.error for reply in found] == ["500 CUDA error", "", "", ""] * 4
+    assert [reply.error for reply in found] == ["500 CUDA error, in 2 tries", "", "", ""] * 4
 
 
 DEAD = [
@@ -233,7 +233,7 @@ def test_a_server_that_is_not_there_is_told_at_once() -> None:
         pass
     kept, line = until_dead(open_endpoint(server.name, retries=0).ask(numbered(10), GREEDY))
     assert kept == []
-    assert f"the endpoint {server.url} (model '{MODEL}') gave up: cannot connect: " in line
+    assert f"the endpoint {server.url} (model '{MODEL}') gave up: cannot connect, in one try: " in line
     assert "\n" not in line
 
 

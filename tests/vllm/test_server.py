@@ -85,9 +85,11 @@ def url(folder: Path) -> Iterator[str]:
         else:
             pytest.fail("the server did not start:\n" + "".join(last))
         # Its pipe is emptied as it talks, or it would stand still.
-        threading.Thread(target=deque, args=(process.stdout, 30), daemon=True).start()
+        rest = threading.Thread(target=deque, args=(process.stdout, 30), daemon=True)
+        rest.start()
         yield f"http://127.0.0.1:{port}"
         process.terminate()
+        rest.join(60)
 
 
 @pytest.fixture
@@ -100,13 +102,18 @@ def in_order(found: Iterator[tuple[int, Reply]]) -> list[Reply]:
     return [reply for _, reply in sorted(found, key=lambda pair: pair[0])]
 
 
+def texts(replies: list[Reply]) -> list[str]:
+    """Without the space before the first word: the server decodes what follows a prompt, transformers a text alone."""
+    return [reply.texts[0].removeprefix(" ") for reply in replies]
+
+
 def test_greedy_texts_are_those_of_transformers(served: Endpoint, hf: HfModel, release: Release) -> None:
     items = load_items(release, ("train", "test", "control"))[:300]
     theirs, ours = in_order(served.ask(items, GREEDY)), in_order(hf.ask(items, GREEDY))
     assert [reply.error for reply in theirs] == [""] * len(items)
-    assert [reply.texts for reply in theirs] == [reply.texts for reply in ours]
+    assert texts(theirs) == texts(ours)
     assert [reply.prompt_tokens for reply in theirs] == [reply.prompt_tokens for reply in ours]
-    assert len({reply.texts for reply in theirs}) > 10
+    assert len(set(texts(theirs))) > 10
     about = served.about()
     assert (about["model"], about["served"]["id"], about["usage"]["retries"]) == (["lab"], "lab", 0)
     assert about["usage"]["cost"] == pytest.approx(
@@ -123,12 +130,12 @@ def test_chats_are_those_of_transformers_with_the_models_own_template(
     pairs = list(zip(asked, turns, strict=True))
     theirs = in_order(served.ask([Item(i.row, i.split, served.chat(t), t) for i, t in pairs], GREEDY))
     ours = in_order(hf.ask([Item(i.row, i.split, hf.chat(t)) for i, t in pairs], GREEDY))
-    assert [reply.texts for reply in theirs] == [reply.texts for reply in ours]
+    assert texts(theirs) == texts(ours)
     assert [reply.prompt_tokens for reply in theirs] == [reply.prompt_tokens for reply in ours]
 
 
 def test_log_probabilities_are_those_of_transformers(served: Endpoint, hf: HfModel, release: Release) -> None:
-    asked = [(item, f" {item.row['answer']}") for item in load_items(release, ("test", "control"))[:60]]
+    asked = [(item, f" {item.row['answer']}") for item in load_items(release, ("test", "control"))[::3]]
     found = dict(served.weigh(asked))
     assert sorted(found) == list(range(len(asked)))
     for place, (item, continuation) in enumerate(asked):

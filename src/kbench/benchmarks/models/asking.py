@@ -149,25 +149,25 @@ class _Asker:
         return Reply(tuple(texts[:wanted]), read, written)
 
     async def _say(self, item: Item, draws: int, had: int) -> Said:
-        path, body = self._body(item, draws, had)
+        room = self._room
         try:
-            text = await self._line.post(path, body)
+            text = await self._line.post(*self._request(item, draws, had, room))
         except Failure as failure:
-            if self._room != _ROOM[0] or _ROOM[1] not in failure.reason:
+            if room != _ROOM[0] or _ROOM[1] not in failure.reason:
                 raise
             self._room = _ROOM[1]
-            text = await self._line.post(*self._body(item, draws, had))
+            text = await self._line.post(*self._request(item, draws, had, _ROOM[1]))
         said = read_reply(text)
         if said.rubbish:
             raise _Rubbish(without_key(said.rubbish))
         count(self._endpoint, said)
         return said
 
-    def _body(self, item: Item, draws: int, had: int) -> tuple[str, dict[str, Any]]:
+    def _request(self, item: Item, draws: int, had: int, room: str) -> tuple[str, dict[str, Any]]:
         how = self._decoding
         body: dict[str, Any] = {
             "model": self._endpoint.address.model,
-            self._room: how.max_tokens,
+            room: how.max_tokens,
             "temperature": how.temperature,
         }
         if how.temperature > 0:

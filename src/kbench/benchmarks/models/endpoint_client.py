@@ -13,9 +13,9 @@ import openai
 
 from kbench.benchmarks.models.endpoint_name import Address
 from kbench.benchmarks.models.endpoint_replies import message_of
+from kbench.errors import ModelError
 
 KEY = "OPENAI_API_KEY"
-_RETRIES = "x-stainless-retry-count"
 _NOTHING_LEFT = ("insufficient_quota", "billing_hard_limit_reached")
 _UNFIT = ("unsupported_parameter", "unsupported_value", "unknown_parameter", "unrecognized request argument")
 """Codes and words of a refusal of what every request holds: no row can be answered."""
@@ -89,8 +89,8 @@ class Line:
     """An open client of one endpoint. The key is read from the environment when it opens and is not kept elsewhere."""
 
     def __init__(self, address: Address, pace: Pace, tally: Tally, timeout: float, retries: int, width: int) -> None:
-        self._tally, self._timeout, self._retries = tally, timeout, retries
-        key = os.environ.get(KEY, "").strip()
+        self._tally, self._timeout = tally, timeout
+        key = key_found()
         # Without a key no header at all: a server that wants one then says so in its own words.
         self._options: openai.RequestOptions = {} if key else {"headers": {"Authorization": openai.Omit()}}
         self._client = openai.AsyncOpenAI(
@@ -115,9 +115,9 @@ class Line:
         try:
             response = await self._client.post(path, cast_to=httpx2.Response, body=body, options=self._options)
         except openai.APIError as error:
-            self._tally.retries += int(error.request.headers.get(_RETRIES, 0))
+            self._tally.retries += _retries_of(error.request)
             raise self._failure(error) from None
-        self._tally.retries += int(response.request.headers.get(_RETRIES, 0))
+        self._tally.retries += _retries_of(response.request)
         return response.text
 
     async def models(self) -> list[dict[str, Any]]:
@@ -132,29 +132,50 @@ class Line:
         return [model for model in found if isinstance(model, dict)] if isinstance(found, list) else []
 
     def _failure(self, error: openai.APIError) -> Failure:
-        tries = f"{self._retries + 1} tries" if self._retries else "one try"
+        tries = _retries_of(error.request) + 1
+        often = f"in {tries} tries" if tries > 1 else "in one try"
         if isinstance(error, openai.APITimeoutError):
-            return Failure("silent", f"no reply within {self._timeout:g} s, in {tries}")
-        if not isinstance(error, openai.APIStatusError):
-            cause = error.__cause__
-            told = without_key(message_of(str(cause or error)) or type(cause or error).__name__)
-            if isinstance(cause, httpx2.ConnectError | httpx2.UnsupportedProtocol | httpx2.ProxyError):
-                return Failure("dead", f"cannot connect: {told}")
-            return Failure("silent", f"the connection broke, in {tries}: {told}")
-        status = error.status_code
-        told = without_key(message_of(error.body)) or error.response.reason_phrase
-        reason = f"{status} {told}"
-        code = f"{error.code} {told}".lower()
-        if status in (400, 403) and any(word in code for word in _MODERATED):
-            return Failure("refused", reason)
-        if status in (400, 422) and any(word in code for word in _UNFIT):
-            return Failure("dead", reason)
-        if status in (401, 402, 403, 404, 405, 410) or status < 400 or error.code in _NOTHING_LEFT:
-            return Failure("dead", reason)
-        return Failure("silent" if status in (408, 409, 429) or status >= 500 else "row", reason)
+            return Failure("silent", f"no reply within {self._timeout:g} s, {often}")
+        if isinstance(error, openai.APIStatusError):
+            return _refusal(error, often)
+        cause = error.__cause__ or error
+        told = without_key(message_of(str(cause)) or type(cause).__name__)
+        if isinstance(cause, httpx2.ConnectError | httpx2.UnsupportedProtocol | httpx2.ProxyError):
+            return Failure("dead", f"cannot connect, {often}: {told}")
+        return Failure("silent", f"the connection broke, {often}: {told}")
+
+
+def _refusal(error: openai.APIStatusError, often: str) -> Failure:
+    status = error.status_code
+    told = without_key(message_of(error.body)) or error.response.reason_phrase
+    reason = f"{status} {told}"
+    code = f"{error.code} {told}".lower()
+    if status in (400, 403) and any(word in code for word in _MODERATED):
+        return Failure("refused", reason)
+    if status in (400, 422) and any(word in code for word in _UNFIT):
+        return Failure("dead", reason)
+    if status in (401, 402, 403, 404, 405, 410) or status < 400 or error.code in _NOTHING_LEFT:
+        return Failure("dead", reason)
+    if status in (408, 409, 429) or status >= 500:
+        return Failure(
+            "silent", f"{reason}, {often}" + (" (fewer requests a minute may help)" if status == 429 else "")
+        )
+    return Failure("row", reason)
+
+
+def _retries_of(request: httpx2.Request) -> int:
+    return int(request.headers.get("x-stainless-retry-count", 0))
+
+
+def key_found() -> str:
+    """The key, or nothing. Raises ModelError where it cannot be one: an HTTP library would show it in its complaint."""
+    key = os.environ.get(KEY, "").strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ModelError(f"{KEY} holds letters that no key has: set it anew")
+    return key
 
 
 def without_key(text: str) -> str:
     """A text in which the key does not stand, should a server send it back."""
-    key = os.environ.get(KEY, "").strip()
+    key = key_found()
     return text.replace(key, f"[{KEY}]") if key else text

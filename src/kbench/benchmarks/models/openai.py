@@ -1,6 +1,5 @@
 """Scoring through any OpenAI-compatible server: `openai:MODEL@URL`."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -133,7 +132,7 @@ def open_endpoint(
     """A model behind `openai:MODEL@URL`. Nothing is sent yet. See Settings for what the numbers mean.
 
     Raises:
-        ModelError: the name has another shape, or OpenAI's own service is named and OPENAI_API_KEY is not set.
+        ModelError: the name has another shape, OPENAI_API_KEY can be no key, or is not set for OpenAI's own service.
         SpecError: a number that cannot be.
         MissingExtra: the client is not installed.
     """
@@ -141,8 +140,8 @@ def open_endpoint(
     settings = Settings(chat, concurrency, requests_per_minute, price, timeout, retries)
     if find_spec("openai") is None:
         raise MissingExtra("openai", "openai")
-    from kbench.benchmarks.models.endpoint_client import KEY, Pace, Tally
+    from kbench.benchmarks.models.endpoint_client import KEY, Pace, Tally, key_found
 
-    if address.url == OPENAI and not os.environ.get(KEY, "").strip():
+    if not key_found() and address.url == OPENAI:
         raise ModelError(f"{name} needs a key: set the environment variable {KEY}")
     return Endpoint(address, settings, Pace(requests_per_minute), Tally())
