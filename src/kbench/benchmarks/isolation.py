@@ -32,6 +32,6 @@ def check_isolation(model: Any) -> None:
     if float((logits[0] - logits[1]).abs().max()) > 1e-3 * float(logits.std()):
         kind, attention = model.config.model_type, model.config._attn_implementation
         raise ModelError(
-            f"texts packed into one row would see each other in a {kind} model with {attention} attention: "
+            f"texts packed into one row would see each other in this {kind} model with {attention} attention: "
             f"set packing = false (one text a row)"
         )

@@ -53,6 +53,6 @@ def recipe_of(values: Mapping[str, Any], where: str) -> TrainRecipe:
 def _check_keys(values: Mapping[str, Any], where: str) -> None:
     for key in values:
         if key not in FIELDS:
-            near = get_close_matches(key.replace("-", "_").lower(), FIELDS, 1)
+            near = get_close_matches(key.replace("-", "_").lower(), FIELDS, 1, cutoff=0.75)
             meant = f"did you mean {near[0]!r}? " if near else ""
             raise SpecError(f"unknown key {key!r} in {where}: {meant}have {', '.join(FIELDS)}")
