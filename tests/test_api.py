@@ -14,9 +14,10 @@ import typer
 
 import kbench
 import kbench.rows
-from kbench.api import checks, recipes, releases, runs, world
+from kbench.api import checks, comparing, recipes, releases, runs, world
 from kbench.cli import main
 from kbench.cli.audit import audit as audit_command
+from kbench.cli.compare import compare as compare_command
 from kbench.cli.evaluate import evaluate as evaluate_command
 from kbench.cli.generate import generate as generate_command
 from kbench.cli.train import train as train_command
@@ -25,7 +26,7 @@ from kbench.generator.ownfacts.book import load_facts
 from kbench.store import open_release
 from tests.samples import TINY, Sample, files_under
 
-MODULES = [kbench.rows, checks, recipes, releases, runs, world]
+MODULES = [kbench.rows, checks, comparing, recipes, releases, runs, world]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
@@ -65,6 +66,7 @@ ONLY: dict[str, set[str]] = {
     "audit": {"json", "progress"},
     "train": {"method", "progress"},  # of methods and backends there is one yet
     "evaluate": {"backend", "progress"},
+    "compare": {"json"},
 }
 """What one of the two has and the other has not: everything else must be in both, with the same default."""
 
@@ -80,6 +82,7 @@ NAMED = {("generate", "out"), ("train", "out"), ("train", "release"), ("evaluate
         (kbench.audit, audit_command),
         (kbench.train, train_command),
         (kbench.evaluate, evaluate_command),
+        (kbench.compare, compare_command),
     ],
     ids=lambda each: each.__module__,
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kbench.api.checks import audit, verify
+    from kbench.api.comparing import compare
     from kbench.api.releases import generate, load_release
     from kbench.api.runs import evaluate, train
     from kbench.api.world import World
@@ -19,6 +20,7 @@ __all__ = [
     "Rows",
     "World",
     "audit",
+    "compare",
     "evaluate",
     "generate",
     "load_release",
@@ -32,6 +34,7 @@ _HOMES = {
     "Rows": "kbench.rows",
     "World": "kbench.api.world",
     "audit": "kbench.api.checks",
+    "compare": "kbench.api.comparing",
     "evaluate": "kbench.api.runs",
     "generate": "kbench.api.releases",
     "load_release": "kbench.api.releases",
