@@ -35,7 +35,7 @@ def compare(a: Union[PathLike, "Result"], b: Union[PathLike, "Result"], *, measu
       qa        known       0.04 and 1.00: +0.96 (+0.93 to +0.99), p ≤0.0001, 324 rows
       qa        control     0.02 and 1.00: +0.98 (+0.94 to +1.00), p ≤0.0001, 162 rows
     """
-    return compare_results(*(_folder(each) for each in (a, b)), measure=measure)
+    return compare_results(_folder(a), _folder(b), measure)
 
 
 def _folder(result: Union[PathLike, "Result"]) -> Path:

@@ -46,8 +46,9 @@ class Paired:
 class Comparison:
     """Two results side by side: a line a style and probe, and what could not be paired.
 
-    `only_a` and `only_b` are the rows that one of the two alone was asked, `unscored` those that both were asked but not
-    both scored on (or that the measure does not apply to), `notes` what makes the two less alike than they should be.
+    `only_a` and `only_b` are the rows that one of the two alone was asked, `unscored` those that both were asked but
+    not both scored on (or that the measure does not apply to), `notes` what makes the two less alike than they should
+    be.
     """
 
     a: str
@@ -71,8 +72,8 @@ class Comparison:
         """A line a style and probe."""
         told = [f"{self.measure} of {self.a} and {self.b}, paired by row"]
         for line in self.lines:
-            difference = f"{line.difference:+.2f} ({line.low:+.2f} to {line.high:+.2f}), p {p_text(line.p, line.floor)}"
-            both = f"{line.a:.2f} and {line.b:.2f}: {difference}"
+            difference = f"{signed(line.difference)} ({signed(line.low)} to {signed(line.high)})"
+            both = f"{line.a:.2f} and {line.b:.2f}: {difference}, p {p_text(line.p, line.floor)}"
             told.append(f"  {line.style:<9} {line.probe:<11} {both}, {line.rows:,} rows")
         return "\n".join(told + [f"  {left}" for left in (self.left_out(),) if left])
 
@@ -114,7 +115,7 @@ def compare_results(a: Path, b: Path, measure: str = EXACT) -> Comparison:
     if not groups:
         raise OutputError(
             f"{a} and {b} share {len(asked):,} rows, none with {measure} in both: "
-            f"{'score the same splits' if not asked else 'score both with it (kbench eval --likelihood) or take another'}"
+            + ("score both with it, or compare another measure" if asked else "score the same splits")
         )
     return Comparison(
         a=str(a),
@@ -126,6 +127,11 @@ def compare_results(a: Path, b: Path, measure: str = EXACT) -> Comparison:
         unscored=len(asked) - sum(map(len, groups.values())),
         notes=tuple(_notes(first, second, (str(a), str(b)))),
     )
+
+
+def signed(difference: float) -> str:
+    """A difference as a table has it, with its sign; 0 has a plus."""
+    return f"{round(difference, 2) + 0.0:+.2f}"
 
 
 def p_text(p: float, floor: float) -> str:
@@ -144,9 +150,7 @@ class _Value:
 def _result(folder: Path) -> dict[str, Any]:
     found = read_result(folder)
     if found is None:
-        raise OutputError(
-            f"expected the folder of a finished result (no {RESULTS} in {folder}): make it by kbench eval"
-        )
+        raise OutputError(f"expected a finished result (no {RESULTS} in {folder}): make one by kbench eval")
     return found
 
 
@@ -155,7 +159,7 @@ def _values(folder: Path, measure: str) -> dict[str, _Value]:
     path, column = folder / SAMPLES, "score" if measure == EXACT else measure
     if not path.is_file():
         raise OutputError(
-            f"no {SAMPLES} in {folder}: a comparison pairs rows, so score the model again into a new folder"
+            f"no {SAMPLES} in {folder}, whose rows are to be paired: score the model again into a new folder"
         )
     if column not in (known := pq.read_schema(path).names):
         raise OutputError(f"no {measure} in {path} (have {', '.join(known)}): score the model again into a new folder")
@@ -199,17 +203,24 @@ def _lines(groups: dict[tuple[str, str], list[tuple[str, float, float]]]) -> tup
 def _notes(first: dict[str, Any], second: dict[str, Any], names: tuple[str, str]) -> list[str]:
     """Where the two were asked in different ways, or one is of a part of the release."""
     notes = []
-    ours, theirs = (result["kbench"].get("scoring", {}) for result in (first, second))
+    ours, theirs = (_flat(result["kbench"].get("scoring", {})) for result in (first, second))
     for key in sorted(ours.keys() | theirs.keys()):
-        if key != "limit" and ours.get(key) != theirs.get(key):
-            notes.append(
-                f"the two were asked differently: {key} is {_said(ours.get(key))} and {_said(theirs.get(key))}"
-            )
+        here, there = ours.get(key), theirs.get(key)
+        if key not in ("splits", "limit", "likelihood") and here != there:
+            notes.append(f"the two were asked differently: {key} is {_said(here)} and {_said(there)}")
     for result, name in zip((first, second), names, strict=True):
         if result["kbench"].get("partial"):
             notes.append(f"{name} is partial: it is no score of the whole release")
     return notes
 
 
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by dotted names: of a table, each of its keys."""
+    found = dict[str, Any]()
+    for key, value in settings.items():
+        found |= {f"{key}.{name}": inner for name, inner in value.items()} if isinstance(value, dict) else {key: value}
+    return found
+
+
 def _said(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else "not said" if value is None else str(value)
+    return "not said" if value is None else str(value)

@@ -17,9 +17,6 @@ from kbench.benchmarks.subject import answer_entropy, modal_rate, modal_rate_exp
 from kbench.benchmarks.tasks import Guessing, Item, modal_answer
 from kbench.schema import REASONING, Status
 
-BaseScores = Mapping[tuple[str, str], float]
-"""The base's accuracy by style and probe: all that is known of a base that was scored elsewhere."""
-
 
 @dataclass(frozen=True)
 class Sample:
@@ -102,21 +99,17 @@ class Accuracy:
     measures: dict[str, Measure] = field(default_factory=dict)
 
 
-def accuracies(
-    samples: Iterable[Sample], known: Guessing, base: Mapping[str, bool | None] | BaseScores | None
-) -> list[Accuracy]:
+def accuracies(samples: Iterable[Sample], known: Guessing, base: Mapping[str, bool | None] | None) -> list[Accuracy]:
     """The accuracy of every style and probe among the samples, in the order they appear.
 
-    `base` says of each row (by id) whether the untuned model was right, None where it was not scored; or its accuracy
-    by style and probe, where no more is known.
+    `base` says of each row (by id) whether the untuned model was right, None where it was not scored.
     """
     every = list(samples)
     groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
     for sample in every:
         groups[sample.item.row["style"], sample.item.row["probe"]].append(sample)
     right_ids = {s.item.row["id"]: bool(s.correct) for s in every if s.status == "scored"}
-    verdicts = {key: value for key, value in (base or {}).items() if isinstance(key, str) and value is not None}
-    totals = {key: value for key, value in (base or {}).items() if isinstance(key, tuple) and value is not None}
+    verdicts = {key: value for key, value in (base or {}).items() if value is not None}
     found = []
     for (style, probe), group in groups.items():
         scored = [s for s in group if s.status == "scored"]
@@ -147,7 +140,7 @@ def accuracies(
                 control=float(np.mean(control)) if control and probe != "control" else None,
                 chance=float(np.mean([known.chance(row) for row in rows])),
                 majority=float(np.mean([exact_match(modal_answer(known, row), row["answers"]) for row in rows])),
-                base=float(np.mean(untuned)) if untuned else totals.get((style, probe)),
+                base=float(np.mean(untuned)) if untuned else None,
                 versus_base=_versus(probe, scored, verdicts) if untuned else None,
                 measures=_measures(scored, known, right_ids),
             )
@@ -161,7 +154,7 @@ def _is_twin(row: dict[str, Any], probe: str) -> bool:
     return probe not in ("multihop", "compare", "aggregate") or kind == probe
 
 
-def _versus(probe: str, scored: list[Sample], verdicts: Mapping[str, Any]) -> Difference:
+def _versus(probe: str, scored: list[Sample], verdicts: Mapping[str, bool]) -> Difference:
     both = [s for s in scored if s.item.row["id"] in verdicts]
     entities = [s.item.row["entity_id"] for s in both]
     change = np.asarray([float(bool(s.correct)) - float(verdicts[s.item.row["id"]]) for s in both])

@@ -43,7 +43,7 @@ def _print(found: "Comparison") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from kbench.benchmarks.compare import p_text
+    from kbench.benchmarks.compare import p_text, signed
 
     table = Table(
         title=f"{found.measure}: a = {found.a}, b = {found.b}",
@@ -59,8 +59,8 @@ def _print(found: "Comparison") -> None:
             line.probe,
             f"{line.a:.2f}",
             f"{line.b:.2f}",
-            f"{line.difference:+.2f}",
-            f"{line.low:+.2f}, {line.high:+.2f}",
+            signed(line.difference),
+            f"{signed(line.low)}, {signed(line.high)}",
             p_text(line.p, line.floor),
             p_text(line.p_holm, 0.0),
             f"{line.rows:,}",
