@@ -14,9 +14,10 @@ import typer
 
 import kbench
 import kbench.rows
-from kbench.api import checks, recipes, releases, runs, scores, world
+from kbench.api import checks, comparing, recipes, releases, runs, scores, world
 from kbench.cli import main
 from kbench.cli.audit import audit as audit_command
+from kbench.cli.compare import compare as compare_command
 from kbench.cli.evaluate import evaluate as evaluate_command
 from kbench.cli.generate import generate as generate_command
 from kbench.cli.know import know as know_command
@@ -26,7 +27,7 @@ from kbench.generator.ownfacts.book import load_facts
 from kbench.store import open_release
 from tests.samples import TINY, Sample, files_under
 
-MODULES = [kbench.rows, checks, recipes, releases, runs, scores, world]
+MODULES = [kbench.rows, checks, comparing, recipes, releases, runs, scores, world]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
@@ -67,6 +68,7 @@ ONLY: dict[str, set[str]] = {
     "train": {"method", "progress"},  # of methods and backends there is one yet
     "evaluate": {"progress"},
     "know": {"progress"},
+    "compare": {"json"},
 }
 """What one of the two has and the other has not: everything else must be in both, with the same default."""
 
@@ -91,6 +93,7 @@ NAMED = {
         (kbench.train, train_command),
         (kbench.evaluate, evaluate_command),
         (kbench.know, know_command),
+        (kbench.compare, compare_command),
     ],
     ids=lambda each: each.__module__,
 )

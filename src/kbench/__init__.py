@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kbench.api.checks import audit, verify
+    from kbench.api.comparing import compare
     from kbench.api.releases import generate, load_release
     from kbench.api.runs import train
     from kbench.api.scores import evaluate, know
@@ -20,6 +21,7 @@ __all__ = [
     "Rows",
     "World",
     "audit",
+    "compare",
     "evaluate",
     "generate",
     "know",
@@ -34,6 +36,7 @@ _HOMES = {
     "Rows": "kbench.rows",
     "World": "kbench.api.world",
     "audit": "kbench.api.checks",
+    "compare": "kbench.api.comparing",
     "evaluate": "kbench.api.scores",
     "generate": "kbench.api.releases",
     "know": "kbench.api.scores",

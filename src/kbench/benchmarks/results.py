@@ -1,17 +1,19 @@
 """A result on disk: results.json in lm-eval's shape with a `kbench` block, and every sample as Parquet."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kbench import __version__
+from kbench.benchmarks.definitions import MEASURES, definitions
 from kbench.benchmarks.metrics import Accuracy, Sample
 from kbench.ids import digest_of, file_sha256
-from kbench.schema import SAMPLE_SCHEMA
+from kbench.schema import SAMPLE_SCHEMA, Status
 from kbench.store import Release, write_json, write_table
 
 RESULTS = "results.json"
@@ -93,12 +95,14 @@ def _shape(
     release: Release, model: str, accuracies: list[Accuracy], samples: list[Sample], about: dict[str, Any]
 ) -> dict[str, Any]:
     tasks = {f"kbench_{release.world}_{a.style}_{a.probe}": a for a in accuracies}
+    statuses = Counter(sample.status for sample in samples)
     return {
         "results": {
             name: {
                 "alias": f"{a.style} {a.probe}",
                 "exact_match,none": a.accuracy,
                 "exact_match_stderr,none": a.stderr,
+                **_measured(a),
                 "sample_len": a.rows,
             }
             for name, a in tasks.items()
@@ -108,16 +112,35 @@ def _shape(
         "n-samples": {
             name: {"original": a.rows + a.unscored + a.errors, "effective": a.rows} for name, a in tasks.items()
         },
-        "higher_is_better": {name: {"exact_match": True} for name in tasks},
+        "higher_is_better": {
+            name: {"exact_match": True, **{m: better for m in a.measures if (better := _better(m)) is not None}}
+            for name, a in tasks.items()
+        },
         "config": {"model": model, **about.get("scoring", {})},
         "model_name": model,
         "kbench": {
             "version": __version__,
             "samples": len(samples),
+            "status": {status: statuses[status] for status in get_args(Status)},
+            "n_errors": statuses["error"],
+            "n_unscored": statuses["unscored"],
             **about,
             "scores": [asdict(a) for a in accuracies],
+            "definitions": definitions(),
         },
     }
+
+
+def _measured(a: Accuracy) -> dict[str, float]:
+    """The measures beside exact match, named as lm-eval names metrics."""
+    found = dict[str, float]()
+    for name, measure in a.measures.items():
+        found |= {f"{name},none": measure.value, f"{name}_stderr,none": measure.stderr}
+    return found
+
+
+def _better(measure: str) -> bool | None:
+    return MEASURES[measure].higher_is_better
 
 
 def _sample_table(samples: list[Sample]) -> pa.Table:
@@ -131,6 +154,7 @@ def _sample_table(samples: list[Sample]) -> pa.Table:
             "correct": s.correct,
             "score": s.score,
             "status": s.status,
+            **s.measures,
         }
         for name, column in columns.items():
             column.append(values[name])

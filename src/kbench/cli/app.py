@@ -6,6 +6,7 @@ import typer
 
 from kbench import __version__
 from kbench.cli.audit import audit
+from kbench.cli.compare import compare
 from kbench.cli.demo import demo
 from kbench.cli.evaluate import evaluate
 from kbench.cli.export import export
@@ -39,6 +40,7 @@ app.command()(pull)
 app.command()(train)
 app.command("eval")(evaluate)
 app.command()(know)
+app.command()(compare)
 app.add_typer(templates, name="templates")
 
 
