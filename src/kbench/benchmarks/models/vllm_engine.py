@@ -21,6 +21,7 @@ ON_CPU = {
     "OMP_NUM_THREADS": "1",  # threads that share a busy core slow each other down many times over
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_CPU_KVCACHE_SPACE": "1",
+    "TORCH_COMPILE_DISABLE": "1",  # its one compiled function, which ranks log-probabilities, wants a C++ compiler
 }
 """What vLLM reads when it is imported; whoever has set one of these knows better."""
 
