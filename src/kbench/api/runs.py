@@ -177,6 +177,8 @@ def evaluate(
       qa        known       0.04 (0.01 to 0.07), control 0.02, chance 0.03, 324 rows
       qa        control     0.02 (0.00 to 0.06), chance 0.03, 162 rows
     """
+    from kbench.benchmarks.asking import Asking
+    from kbench.benchmarks.models.protocol import Decoding
     from kbench.benchmarks.results import base_of
     from kbench.benchmarks.scoring import BASELINES, score
 
@@ -184,9 +186,8 @@ def evaluate(
     against = str(base) if base is not None else base_of(name)
     if name not in BASELINES or against:
         _trainer()
-    return score(
-        opened, name, Path(out), base=against, limit=limit, batch=batch_size, most_tokens=max_tokens, progress=progress
-    )
+    asking = Asking(limit=limit, decoding=Decoding(max_tokens=max_tokens))
+    return score(opened, name, Path(out), asking, base=against, batch=batch_size, progress=progress)
 
 
 def _trainer() -> Any:

@@ -1,7 +1,7 @@
 """Scores by style and probe, each with its interval, its control, its base and its chance level."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,8 +54,11 @@ class Accuracy:
     base: float | None
 
 
-def accuracies(samples: Iterable[Sample], known: Guessing, base: dict[tuple[str, str], float] | None) -> list[Accuracy]:
-    """The accuracy of every style and probe among the samples, in the order they appear."""
+def accuracies(samples: Iterable[Sample], known: Guessing, base: Mapping[str, bool | None] | None) -> list[Accuracy]:
+    """The accuracy of every style and probe among the samples, in the order they appear.
+
+    `base` is the base's verdict by row id.
+    """
     groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample.item.row["style"], sample.item.row["probe"]].append(sample)
@@ -88,10 +91,16 @@ def accuracies(samples: Iterable[Sample], known: Guessing, base: dict[tuple[str,
                 control=float(np.mean(control)) if control and probe != "control" else None,
                 chance=float(np.mean([known.chance(row) for row in rows])),
                 majority=float(np.mean([exact_match(modal_answer(known, row), row["answers"]) for row in rows])),
-                base=base.get((style, probe)) if base else None,
+                base=_mean_of(base, rows) if base else None,
             )
         )
     return found
+
+
+def _mean_of(verdicts: Mapping[str, bool | None], rows: list[dict[str, Any]]) -> float | None:
+    """The share of rows that were answered right, of those with a verdict."""
+    found = [right for row in rows if (right := verdicts.get(row["id"])) is not None]
+    return sum(found) / len(found) if found else None
 
 
 def _is_twin(row: dict[str, Any], probe: str) -> bool:

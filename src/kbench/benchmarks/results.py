@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kbench import __version__
 from kbench.benchmarks.metrics import Accuracy, Sample
@@ -70,6 +71,12 @@ def read_result(out: Path) -> dict[str, Any] | None:
     return found
 
 
+def read_verdicts(out: Path) -> dict[str, bool | None]:
+    """Of each row of a finished result, whether it was answered right; None where there is no verdict."""
+    table = pq.read_table(out / SAMPLES, columns=["id", "correct"])
+    return dict(zip(table.column("id").to_pylist(), table.column("correct").to_pylist(), strict=True))
+
+
 def _shape(
     release: Release, model: str, accuracies: list[Accuracy], samples: list[Sample], about: dict[str, Any]
 ) -> dict[str, Any]:
@@ -94,7 +101,6 @@ def _shape(
         "model_name": model,
         "kbench": {
             "version": __version__,
-            "release": {"world": release.world, "digest": release.digest},
             "samples": len(samples),
             **about,
             "scores": [asdict(a) for a in accuracies],

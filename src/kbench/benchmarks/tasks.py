@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kbench.benchmarks.prompts import prompt_of
+from kbench.benchmarks.prompting import PLAIN, Chat, Prompting, open_prompter
+from kbench.benchmarks.reasoning import Bridge
 from kbench.errors import ReleaseError, SpecError
 from kbench.schema import QUESTION_STYLES, REASONING
 from kbench.store import Release
@@ -19,13 +20,14 @@ class Item:
     """One question row, the split it stands in, and the exact prompt that is shown.
 
     Where the prompt was made by a chat template (`chat`), it brings the special tokens that it begins with; `messages`
-    are the turns that it was made of.
+    are the turns that it was made of. `bridges` are the values that a chain of thought must name on its way.
     """
 
     row: dict[str, Any]
     split: str
     prompt: str
     messages: tuple[Mapping[str, str], ...] = ()
+    bridges: tuple[Bridge, ...] = ()
 
     @property
     def chat(self) -> bool:
@@ -61,17 +63,35 @@ def pool_of(style: str, relation: str) -> str:
     return f"{style}/{relation}" if derived else relation.split(".")[-1]
 
 
-def load_items(release: Release, splits: Iterable[str], limit: int | None = None) -> list[Item]:
-    """Every question of the given splits, or of each style and split the first `limit`; `tone` has no exact answer."""
+def load_items(
+    release: Release,
+    splits: Iterable[str],
+    limit: int | None = None,
+    prompting: Prompting = PLAIN,
+    chat: Chat | None = None,
+) -> list[Item]:
+    """Every question of the given splits, or of each style and split the first `limit`; `tone` has no exact answer.
+
+    Each is put as `prompting` says; `chat` is the `chat` of the model to be asked.
+
+    Raises:
+        ReleaseError: there is no question.
+        SpecError: the limit is below 1, or there are fewer exemplars than the prompting wants.
+        ModelError: a chat is wanted and the model has no chat template.
+    """
     if limit is not None and limit < 1:
         raise SpecError(f"limit must be at least 1 (got {limit})")
-    items = []
+    rows = list[tuple[dict[str, Any], str]]()
     for style in (config for config in release.configs() if config in QUESTION_STYLES - UNMATCHED):
         for split in (s for s in splits if s in release.splits(style)):
-            rows = release.table(style, split)
-            items += [Item(row, split, prompt_of(row)) for row in rows.slice(0, limit).to_pylist()]
-    if not items:
+            rows += [(row, split) for row in release.table(style, split).slice(0, limit).to_pylist()]
+    if not rows:
         raise ReleaseError(f"the release {release.path} has no questions: generate it with --style qa or --style all")
+    prompter = open_prompter(release, [row for row, _ in rows], prompting, chat)
+    items = []
+    for row, split in rows:
+        shown = prompter.shown(row)
+        items.append(Item(row, split, shown.prompt, shown.messages, shown.bridges))
     return items
 
 

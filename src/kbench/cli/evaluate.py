@@ -37,6 +37,8 @@ def evaluate(
 
     Example: kbench eval --release my-world --model run-qa --out run-qa-result
     """
+    from kbench.benchmarks.asking import Asking
+    from kbench.benchmarks.models.protocol import Decoding
     from kbench.benchmarks.results import SAMPLES, base_of, is_lab
     from kbench.benchmarks.scoring import BASELINES, score
     from kbench.hub.find import find_release
@@ -46,11 +48,10 @@ def evaluate(
     base = base or base_of(model)
     if model not in BASELINES or base:
         need_training(one_thread=is_lab(base or model))
+    asking = Asking(limit=limit, decoding=Decoding(max_tokens=max_tokens))
     target = out or Path(f"kbench-result-{Path(model).name}")
     with progress_bar("scoring", "rows") as advance:
-        result = score(
-            opened, model, target, base=base, limit=limit, batch=batch_size, most_tokens=max_tokens, progress=advance
-        )
+        result = score(opened, model, target, asking, base=base, batch=batch_size, progress=advance)
     if not result.scored_now:
         typer.echo(f"{target} is this result already: nothing to do")
     _print(result.about)
