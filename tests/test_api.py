@@ -63,8 +63,8 @@ ONLY: dict[str, set[str]] = {
     "generate": {"dry_run", "progress"},  # the one prints a table; the other is a bar on the command line
     "verify": {"json", "progress"},
     "audit": {"json", "progress"},
-    "train": {"method", "progress"},  # of methods and backends there is one yet
-    "evaluate": {"backend", "progress"},
+    "train": {"progress"},
+    "evaluate": {"backend", "progress"},  # of backends there is one yet
 }
 """What one of the two has and the other has not: everything else must be in both, with the same default."""
 

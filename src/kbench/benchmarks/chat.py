@@ -28,20 +28,24 @@ def answered(row: Mapping[str, Any]) -> list[dict[str, str]]:
     return [*question_messages(row), {"role": "assistant", "content": str(row["answer"])}]
 
 
+def check_template(tokenizer: Any) -> None:
+    """Raise ModelError where a tokenizer has no chat template."""
+    if not tokenizer.chat_template:
+        raise ModelError(f"{_name(tokenizer)} has no chat template: train it without chat (--no-chat)")
+
+
 def chat_text(tokenizer: Any, messages: Sequence[Message], *, answering: bool) -> str:
     """What the model's template makes of messages; where `answering`, up to where the model's answer begins.
 
     Raises ModelError where the model has no template, or its template refuses these turns.
     """
-    name = tokenizer.name_or_path or "the model"
-    if not tokenizer.chat_template:
-        raise ModelError(f"{name} has no chat template: train it without chat (--no-chat)")
+    check_template(tokenizer)
     try:
         return str(
             tokenizer.apply_chat_template([dict(m) for m in messages], tokenize=False, add_generation_prompt=answering)
         )
     except Exception as error:  # a template is a program of the model's makers, which raises what it likes
-        raise ModelError(f"the chat template of {name} refuses a dialogue: {_first_line(error)}") from None
+        raise ModelError(f"the chat template of {_name(tokenizer)} refuses a dialogue: {_first_line(error)}") from None
 
 
 def chat_tokens(tokenizer: Any, messages: Sequence[Message]) -> ChatTokens:
@@ -55,7 +59,7 @@ def chat_tokens(tokenizer: Any, messages: Sequence[Message]) -> ChatTokens:
     prompt, tokens = tokenizer([asked, whole], add_special_tokens=False, return_attention_mask=False)["input_ids"]
     if tokens[: len(prompt)] != prompt:
         raise ModelError(
-            f"the chat template of {tokenizer.name_or_path or 'the model'} begins a dialogue otherwise than the prompt "
+            f"the chat template of {_name(tokenizer)} begins a dialogue otherwise than the prompt "
             f"that asks for its answer (it ends {asked[-24:]!r}): train it without chat (--no-chat)"
         )
     if tokens[-1] not in tokenizer.all_special_ids and not _is_special(tokenizer, tokens[-1]):
@@ -66,6 +70,10 @@ def chat_tokens(tokenizer: Any, messages: Sequence[Message]) -> ChatTokens:
 def _is_special(tokenizer: Any, token: int) -> bool:
     added = tokenizer.added_tokens_decoder.get(token)
     return added is not None and bool(added.special)
+
+
+def _name(tokenizer: Any) -> str:
+    return str(tokenizer.name_or_path or "the model")
 
 
 def _first_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ import torch
 from kbench import __version__
 from kbench.benchmarks import distributed
 from kbench.benchmarks.adapters import adapter_about, with_adapter
+from kbench.benchmarks.chat import check_template
 from kbench.benchmarks.packing import training_rows
 from kbench.benchmarks.pretrained import Pretrained, check_context, load_pretrained, versions
 from kbench.benchmarks.recipe import TrainRecipe
@@ -78,6 +79,8 @@ def train_run(
     if (out / RUN).is_file():
         return _finished(out, plan)
     check_context(loaded, recipe.context)
+    if recipe.chat:
+        check_template(loaded.tokenizer)
     rows = training_rows(seen, loaded.tokenizer, recipe)
     watch = watched(seen, loaded.tokenizer, recipe)
     torch.manual_seed(recipe.seed)

@@ -128,15 +128,15 @@ def fit(
     one CPU thread, with the same packages). They are removed when the training is done.
     """
     steps = -(-len(rows) // recipe.batch)
-    trainer = _Trainer(
+    trainer = _trainer(
         recipe,
         rows,
+        settings,
         model=model,
         args=_arguments(recipe, steps, out, settings),
         data_collator=_stack,
         callbacks=[*([_Watcher(watch, epoch_ends(rows, recipe), out)] if watch else []), _Report(progress)],
     )
-    trainer.remove_callback(PrinterCallback)
     _check_sharing(trainer, recipe)
     wall, cpu = time.perf_counter(), time.process_time()
     checkpoint = last_whole(out / "checkpoints")
@@ -159,6 +159,18 @@ def fit(
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
     tokens = rows.tokens if done == steps else rows.tokens * done // steps
     return Trained(done, tokens, time.perf_counter() - wall, time.process_time() - cpu, loss)
+
+
+def _trainer(recipe: TrainRecipe, rows: PackedRows, settings: Settings, **kwargs: Any) -> _Trainer:
+    try:
+        trainer = _Trainer(recipe, rows, **kwargs)
+    except (ImportError, RuntimeError, ValueError) as error:
+        if settings.report_to == "none":
+            raise
+        said = str(error).splitlines()[0]
+        raise SpecError(f"cannot report to {settings.report_to!r}: {said} Give another --report-to, or none") from None
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _mean_loss(state: TrainerState) -> float:
