@@ -289,6 +289,20 @@ def test_a_chat_that_repeats_the_sentence_of_a_cloze_is_read_behind_it() -> None
     assert read_answer(PLAIN, row, " St. Ives. The") == "St. Ives"
 
 
+@pytest.mark.parametrize(
+    "prompting",
+    [PLAIN, Prompting(shots=2), Prompting(shots=2, shots_from="other"), Prompting("cot"), Prompting("cot", 2)]
+    + [Prompting("open-book"), Prompting(shots=1, chat=True)],
+)
+def test_the_page_shows_each_prompt_as_it_is(kbench_tiny: Release, prompting: Prompting) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "prompts.md").read_text(encoding="utf-8")
+    items = load_items(kbench_tiny, ("test",), 1, prompting, Oracle().chat if prompting.chat else None)
+    shown = next(item for item in items if item.row["style"] == "multihop")
+    assert shown.row["id"] in page
+    turns = "\n".join(f"{turn['role']}: {turn['content']}" for turn in shown.messages)
+    assert f"```text\n{turns or shown.prompt}\n```" in page
+
+
 def test_a_chain_may_be_longer_than_an_answer() -> None:
     assert (default_max_tokens(PLAIN), default_max_tokens(Prompting("cot"))) == (32, 128)
 
