@@ -291,8 +291,15 @@ def test_a_chat_that_repeats_the_sentence_of_a_cloze_is_read_behind_it() -> None
 
 @pytest.mark.parametrize(
     "prompting",
-    [PLAIN, Prompting(shots=2), Prompting(shots=2, shots_from="other"), Prompting("cot"), Prompting("cot", 2)]
-    + [Prompting("open-book"), Prompting(shots=1, chat=True)],
+    [
+        PLAIN,
+        Prompting(shots=2),
+        Prompting(shots=2, shots_from="other"),
+        Prompting("cot"),
+        Prompting("cot", 2),
+        Prompting("open-book"),
+        Prompting(shots=1, chat=True),
+    ],
 )
 def test_the_page_shows_each_prompt_as_it_is(kbench_tiny: Release, prompting: Prompting) -> None:
     page = (Path(__file__).parent.parent / "docs" / "prompts.md").read_text(encoding="utf-8")
