@@ -1,5 +1,6 @@
 """The items of a release that a model is asked, and what guessing would score on them."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -57,6 +58,12 @@ class Guessing:
         if row["relation"].startswith("compare."):
             return [self.subjects[fact] for fact in row["fact_ids"]]
         return self.values.get(pool_of(row["style"], row["relation"]), [])
+
+    def in_form(self, row: dict[str, Any]) -> bool:
+        """Whether the answer is written as its pool's values are, not as a year, in words, or rounded."""
+        values = self.values.get(pool_of(row["style"], row["relation"]), [])
+        place = bisect_left(values, row["answer"])
+        return place < len(values) and values[place] == row["answer"]
 
 
 def pool_of(style: str, relation: str) -> str:
