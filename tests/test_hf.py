@@ -34,7 +34,7 @@ TEMPLATE = "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}\n{% en
 
 @pytest.fixture(scope="module")
 def items(lab_release: Release) -> list[Item]:
-    return load_items(lab_release, ("test", "control"), limit=12)
+    return load_items(lab_release, ("test", "control"), limit=4)
 
 
 @pytest.fixture(scope="module")
