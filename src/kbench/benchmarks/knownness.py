@@ -15,7 +15,7 @@ from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.evaluate import ask_all
 from kbench.benchmarks.kept import KEPT, Kept, kept_in
 from kbench.benchmarks.match import exact_match
-from kbench.benchmarks.models.protocol import Decoding, Model, Reply
+from kbench.benchmarks.models.protocol import Model, Reply
 from kbench.benchmarks.prompting import Prompting, read_answer
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import LABELS
@@ -70,7 +70,9 @@ class Knownness:
         """The model, the release, and how many facts have each label."""
         about = self.about
         counts = ", ".join(f"{about['labels'][label]:,} {label}" for label in LABELS)
-        return f"knownness {self.path}: {about['model']} on world {about['release']['world']}, {about['probe']}: {counts}"
+        return (
+            f"knownness {self.path}: {about['model']} on world {about['release']['world']}, {about['probe']}: {counts}"
+        )
 
 
 @dataclass
