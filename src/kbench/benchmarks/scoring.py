@@ -1,5 +1,6 @@
 """Scoring a model on a release and keeping the result: model and base on the same rows, side by side."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,20 +9,27 @@ from typing import Any
 
 import pyarrow as pa
 
-from kbench.benchmarks.evaluate import ASKED, evaluate, mean_correct
+from kbench import __version__
+from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.engine import ENGINE, Engine
+from kbench.benchmarks.evaluate import ask_all, judge
+from kbench.benchmarks.kept import KEPT, kept_in
 from kbench.benchmarks.metrics import Sample, accuracies
-from kbench.benchmarks.models.baselines import Majority, Oracle, Uniform
-from kbench.benchmarks.models.protocol import Decoding, Model
-from kbench.benchmarks.results import model_digests, read_result, write_result
+from kbench.benchmarks.models.open import open_model
+from kbench.benchmarks.models.protocol import Model
+from kbench.benchmarks.results import RESULTS, model_digests, read_result, read_verdicts, write_result
 from kbench.benchmarks.tasks import guessing, load_items
+from kbench.disk import cache_folder
 from kbench.errors import OutputError
+from kbench.ids import json_digest
+from kbench.lock import folder_lock
 from kbench.rows import Rows
 from kbench.store import Release, prepare_folder, write_json
 
 PLAN = ".kbench_result_plan.json"
 """What an unfinished result is to become."""
 
-BASELINES = ("oracle", "random", "majority")
+EVERYTHING = Asking()
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,79 +57,127 @@ class Result:
         return "\n".join(lines)
 
 
-def open_model(name: str, release: Release, batch: int) -> Model:
-    """A baseline by name, or a transformers model by folder or Hub id. Raises ModelError of one line."""
-    if name == "oracle":
-        return Oracle()
-    if name == "random":
-        return Uniform(guessing(release))
-    if name == "majority":
-        return Majority(guessing(release))
-    from kbench.benchmarks.models.hf import load_hf
-
-    return load_hf(name, batch=batch)
-
-
 def score(
     release: Release,
     model: str,
     out: Path,
+    asking: Asking = EVERYTHING,
     *,
     base: str | None = None,
-    base_scores: dict[tuple[str, str], float] | None = None,
-    splits: tuple[str, ...] = ASKED,
-    limit: int | None = None,
-    batch: int = 256,
-    most_tokens: int = 32,
+    base_result: Path | None = None,
+    engine: Engine = ENGINE,
+    opened: Model | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Result:
-    """Score a model, and its base on the same rows unless its scores are given; a finished result is left alone.
+    """Score a model beside its base on the same rows; a finished result is left alone, an unfinished one goes on.
+
+    Each reply is kept as it comes: whoever kills this loses no more than the batch in work. Rows that ended in errors
+    are asked again by the next call. The base is scored once for each way of asking and kept in the cache, unless
+    `base_result` is where it was scored already. `opened` is the model itself, where somebody else holds it.
 
     Raises:
-        OutputError: `out` holds another result or something else.
-        ModelError: a model cannot be loaded.
+        OutputError: `out` holds another result or something else, or another process is writing it.
+        ModelError: a model cannot be loaded, or its engine fails; what was replied until then is kept.
     """
-    question: dict[str, Any] = {
-        "model": model,
-        **model_digests(Path(model)),
-        "base": {"model": base, **model_digests(Path(base))} if base else None,
-        "scoring": {"splits": list(splits), "limit": limit, "max_tokens": most_tokens, "decoding": "greedy"},
-    }
+    question = _question(release, model, base, asking)
     found = read_result(out)
     if found is not None:
-        kept = {key: found["kbench"].get(key) for key in question}
-        if _identity(kept) != _identity(question) or found["kbench"]["release"]["digest"] != release.digest:
-            raise OutputError(f"{out} holds another result (of {found['model_name']}): give another --out")
-        return Result(out, found, [], scored_now=False)
-    decoding = Decoding(max_tokens=most_tokens)
-    items, known = load_items(release, splits, limit), guessing(release)
-    tuned = open_model(model, release, batch)
-    prepare_folder(out, PLAN)
-    write_json(out / PLAN, question)
-    done, total = 0, len(items) * (2 if base else 1)
-
-    def step(n: int) -> None:
-        nonlocal done
-        done += n
-        progress(done, total)
-
-    start, cpu = time.perf_counter(), time.process_time()
-    samples = evaluate(tuned, items, step, decoding)
-    cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
-    if base and base_scores is None:
-        untuned = evaluate(open_model(base, release, batch), items, step, decoding)
-        groups = {(i.row["style"], i.row["probe"]) for i in items}
-        base_scores = {(style, probe): mean_correct(untuned, style=style, probe=probe) for style, probe in groups}
-    scores = accuracies(samples, known, base_scores)
-    about = {**question, "partial": limit is not None, "cost": cost}
-    result = write_result(out, release, model, scores, samples, about)
-    (out / PLAN).unlink()
+        _check_same(found["kbench"], question, f"another result (of {found['model_name']})", out)
+        if not found["kbench"].get("errors"):
+            return Result(out, found, [], scored_now=False)
+    if out.exists():
+        _check_unfinished(out, question)
+    known = guessing(release)
+    told = _Told(progress, scorings=2 if base and base_result is None else 1)
+    untuned: dict[str, bool | None] | None = None
+    if base:
+        where = base_result or _base_folder(question)
+        if base_result is None:
+            score(release, base, where, asking, engine=engine, progress=told.of_the_base)
+        untuned = read_verdicts(where)
+    tuned = opened or open_model(model, release, engine, base=base, chat=asking.prompting.chat)
+    items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat)
+    told.begin(len(items))
+    prepare_folder(out, PLAN, RESULTS)
+    with folder_lock(out):
+        _check_unfinished(out, question)
+        write_json(out / PLAN, question)
+        start, cpu = time.perf_counter(), time.process_time()
+        with kept_in(out) as kept:
+            ask_all(tuned, items, asking, kept, told.step)
+            samples = [judge(item, kept.failed(item), asking.prompting) for item in items]
+            read, written = kept.tokens(items)
+        cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
+        about = {
+            **question,
+            "engine": tuned.about(),
+            "partial": asking.limit is not None,
+            "errors": sum(sample.status == "error" for sample in samples),
+            "cost": {**cost, "prompt_tokens": read, "tokens": written},
+        }
+        result = write_result(out, release, model, accuracies(samples, known, untuned), samples, about)
+        (out / PLAN).unlink()
+        if not about["errors"]:
+            (out / KEPT).unlink()
     return Result(out, result, samples, scored_now=True)
 
 
-def scores_of(result: dict[str, Any]) -> dict[tuple[str, str], float]:
-    """The accuracy of each (style, probe) in a results.json: what `score` takes as the base's scores."""
-    return {(s["style"], s["probe"]): float(s["accuracy"]) for s in result["kbench"]["scores"]}
+def _check_unfinished(out: Path, question: dict[str, Any]) -> None:
+    """Raise OutputError where a folder holds something else than this question, unfinished."""
+    prepare_folder(out, PLAN, RESULTS)
+    if (out / PLAN).is_file():
+        held = json.loads((out / PLAN).read_text(encoding="utf-8"))
+        _check_same(held, question, "another, unfinished result", out)
+
+
+@dataclass
+class _Told:
+    """What is heard of the progress, in rows: of the base's scoring, where there is one, then of the model's."""
+
+    progress: Callable[[int, int], None]
+    scorings: int
+    done: int = 0
+    total: int = 0
+
+    def of_the_base(self, done: int, total: int) -> None:
+        self.progress(done, 2 * total)
+
+    def begin(self, rows: int) -> None:
+        self.total, self.done = rows * self.scorings, rows * (self.scorings - 1)
+
+    def step(self, n: int) -> None:
+        self.done += n
+        self.progress(self.done, self.total)
+
+
+def _question(release: Release, model: str, base: str | None, asking: Asking) -> dict[str, Any]:
+    return {
+        "model": model,
+        **model_digests(Path(model)),
+        "base": {"model": base, **model_digests(Path(base))} if base else None,
+        "release": {"world": release.world, "digest": release.digest},
+        "scoring": asking.to_dict(),
+    }
+
+
+def _base_folder(question: dict[str, Any]) -> Path:
+    """Where the cache keeps the result of a base: one for its weights, the release, and the way of asking."""
+    base = question["base"]
+    named = {**base, "model": None} if base.get("weights") else base
+    return cache_folder() / "bases" / json_digest([__version__, named, question["release"], question["scoring"]])[:16]
+
+
+def _check_same(held: dict[str, Any], question: dict[str, Any], what: str, out: Path) -> None:
+    """Raise OutputError, which says in what they differ, unless a folder holds the answer to this question."""
+    asked = _identity(question)
+    differ = [key for key, value in _identity({key: held.get(key) for key in question}).items() if value != asked[key]]
+    if "release" in differ:
+        was = (held.get("release") or {}).get("digest", "")[:12]
+        raise OutputError(
+            f"{out} holds {what} on release {was}, not on {question['release']['digest'][:12]}: give another --out"
+        )
+    if differ:
+        raise OutputError(f"{out} holds {what}, which differs in {', '.join(differ)}: give another --out")
 
 
 def _identity(question: dict[str, Any]) -> dict[str, Any]:
