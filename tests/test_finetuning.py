@@ -44,7 +44,7 @@ from tests.samples import tiny
 SMALL = LabRecipe(layers=1, width=32, heads=1, inner=32, batch=64, bf16=False)
 OFTEN = Settings(save_steps=3)
 TEMPLATE = (
-    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{{ eos_token }}\n{% endfor %}"
+    "{% for m in messages %}<|{{ m.role }}|> {{ m.content }}{{ eos_token }}\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
@@ -138,7 +138,7 @@ def test_a_run_killed_by_signal_9_ends_as_if_it_never_was(
     again = train_run(release, str(base.path), how, out, lambda done, total: seen.append(done), OFTEN)
     assert seen[0] == kill_at - 1
     assert own_weights(again) == own_weights(whole)
-    assert again.about["trained"]["loss"] == pytest.approx(whole.about["trained"]["loss"], rel=1e-3)
+    assert again.about["trained"]["loss"] == pytest.approx(whole.about["trained"]["loss"], rel=0.01)
     assert again.about.get("history") == whole.about.get("history")
     assert again.about.get("early_stop") == whole.about.get("early_stop")
     assert not (out / "checkpoints").exists()
@@ -376,7 +376,12 @@ def test_a_training_needs_no_file_of_test_or_control(release: Release, base: Bas
         path.unlink()
     assert gone
     run = trained(
-        open_release(tmp_path / "release"), base, tmp_path / "run", watch=4, replay=0.3, styles=("qa", "article")
+        Release(tmp_path / "release", release.manifest),
+        base,
+        tmp_path / "run",
+        watch=4,
+        replay=0.3,
+        styles=("qa", "article"),
     )
     assert run.about["history"]
     for split in ("test", "control"):
