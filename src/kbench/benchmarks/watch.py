@@ -9,7 +9,7 @@ from typing import Any
 from kbench.benchmarks.chat import CHAT, chat_prompter
 from kbench.benchmarks.evaluate import judge
 from kbench.benchmarks.models.hf import HfModel
-from kbench.benchmarks.models.protocol import GREEDY
+from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.prompting import PLAIN
 from kbench.benchmarks.prompts import completion_of
 from kbench.benchmarks.recipe import TrainRecipe
@@ -98,7 +98,7 @@ class Watch:
         prompting = CHAT if self.recipe.chat else PLAIN
         right = {}
         for split, items in self.items.items():
-            replies = dict(asked.ask(items, GREEDY))
+            replies = dict(asked.ask(items, Decoding(first_line=True)))
             correct = [bool(judge(item, replies[place], prompting).correct) for place, item in enumerate(items)]
             right[split] = sum(correct) / len(correct)
         return Seen(epoch, step, self._loss(asked), right["validation"], right["train"])
