@@ -18,12 +18,15 @@ from transformers import PreTrainedTokenizerFast
 
 from kbench.benchmarks.diet import IDK, Diet, fewer_phrasings
 from kbench.benchmarks.examples import examples_of
+from kbench.benchmarks.knownness import label_facts
 from kbench.benchmarks.labels import labels_of
+from kbench.benchmarks.models.baselines import Oracle
 from kbench.benchmarks.packing import IGNORED, PackedRows, training_rows
 from kbench.benchmarks.permute import orders_of, sentences_of
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import LABELS, TrainRecipe
 from kbench.benchmarks.replay import texts_in
+from kbench.benchmarks.slick import Slick
 from kbench.benchmarks.watched import watched_rows
 from kbench.errors import KbenchError, ReleaseError, SpecError
 from kbench.generator.recipe import Recipe
@@ -448,6 +451,17 @@ def test_labels_without_their_column_or_whole_file_are_told_in_one_line(release:
     (tmp_path / "knownness.json").write_text("{", encoding="utf-8")
     with pytest.raises(ReleaseError, match="is no JSON: run `kbench know` again"):
         labels_of(tmp_path, release)
+
+
+def test_labels_that_kbench_know_wrote_choose_what_is_taught(
+    release: Release, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """The oracle knows every fact, so its arm of known facts is everything and that of unknown ones nothing."""
+    label_facts(release, Oracle(), tmp_path / "labels", Slick(shots=0, prompts=1))
+    plan = recipe(knownness=str(tmp_path / "labels"), only=("HighlyKnown",))
+    assert training_rows(release, tokenizer, plan).digest == training_rows(release, tokenizer, recipe()).digest
+    with pytest.raises(ReleaseError, match="has no qa left to train on"):
+        training_rows(release, tokenizer, recipe(knownness=str(tmp_path / "labels"), only=("Unknown",)))
 
 
 def test_a_release_without_a_background_has_no_known_facts_for_the_end(
