@@ -11,6 +11,7 @@ from pathlib import Path
 _HOME = tempfile.mkdtemp(prefix="kbench-tests-hf-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ["HF_HOME"] = _HOME
+os.environ["KBENCH_CACHE"] = f"{_HOME}/kbench"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 

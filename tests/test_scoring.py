@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.metrics import bootstrap
-from kbench.benchmarks.scoring import score, scores_of
+from kbench.benchmarks.scoring import score
 from kbench.errors import OutputError, ReleaseError
 from kbench.schema import SAMPLE_SCHEMA
 from kbench.store import Release
@@ -77,7 +78,7 @@ def test_another_models_result_is_not_overwritten(lab_release: Release, tmp_path
 
 
 def test_a_limit_makes_a_result_that_says_it_is_partial(lab_release: Release, tmp_path: Path) -> None:
-    about = score(lab_release, "majority", tmp_path, limit=3).about["kbench"]
+    about = score(lab_release, "majority", tmp_path, Asking(limit=3)).about["kbench"]
     assert about["partial"] is True
     assert max(s["rows"] for s in about["scores"]) <= 3
 
@@ -102,23 +103,3 @@ def test_the_interval_resamples_entities_not_rows() -> None:
     assert bootstrap(clusters, right) == (low, high, stderr)
     each_row = bootstrap([str(i) for i in range(1000)], right)
     assert each_row[1] - each_row[0] < 0.1
-
-
-def test_a_scoring_that_was_killed_while_it_wrote_goes_on(lab_release: Release, tmp_path: Path) -> None:
-    whole = score(lab_release, "majority", tmp_path / "whole")
-    cut = tmp_path / "cut"
-    shutil.copytree(tmp_path / "whole", cut)
-    (cut / "results.json").unlink()
-    (cut / ".results.json.part").write_text("{", encoding="utf-8")
-    question = {key: whole.about["kbench"][key] for key in ("model", "base", "scoring")}
-    (cut / ".kbench_result_plan.json").write_text(json.dumps(question), encoding="utf-8")
-    again = score(lab_release, "majority", cut)
-    assert again.scored_now
-    assert again.about["results"] == whole.about["results"]
-    assert not (cut / ".kbench_result_plan.json").exists()
-
-
-def test_a_base_whose_scores_are_known_is_not_asked_again(lab_release: Release, tmp_path: Path) -> None:
-    known = scores_of(score(lab_release, "majority", tmp_path / "base").about)
-    found = score(lab_release, "oracle", tmp_path / "tuned", base="./gone", base_scores=known).about["kbench"]["scores"]
-    assert [s["base"] for s in found] == [known[s["style"], s["probe"]] for s in found]

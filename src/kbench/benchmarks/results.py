@@ -1,16 +1,20 @@
 """A result on disk: results.json in lm-eval's shape with a `kbench` block, and every sample as Parquet."""
 
 import json
+import re
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from kbench import __version__
+from kbench.benchmarks.definitions import MEASURES, definitions
 from kbench.benchmarks.metrics import Accuracy, Sample
 from kbench.ids import digest_of, file_sha256
-from kbench.schema import SAMPLE_SCHEMA
+from kbench.schema import SAMPLE_SCHEMA, Status
 from kbench.store import Release, write_json, write_table
 
 RESULTS = "results.json"
@@ -55,6 +59,12 @@ def base_of(model: str) -> str | None:
     return base if Path(base).is_dir() else None
 
 
+def shown_name(model: str) -> str:
+    """How a result calls a model: ORG/NAME@COMMIT of one that lies in the Hub's cache, any other as the user did."""
+    found = re.search(r"models--([^/\\]+)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})[/\\]?$", model)
+    return f"{found[1]}/{found[2]}@{found[3][:12]}" if found else model
+
+
 def is_lab(model: str) -> bool:
     """Whether a model folder is a base of the lab."""
     return (Path(model) / LAB_BASE).is_file()
@@ -82,36 +92,62 @@ def read_result(out: Path) -> dict[str, Any] | None:
     return found
 
 
+def read_verdicts(out: Path) -> dict[str, bool | None]:
+    """Of each row of a finished result, whether it was answered right; None where there is no verdict."""
+    table = pq.read_table(out / SAMPLES, columns=["id", "correct"])
+    return dict(zip(table.column("id").to_pylist(), table.column("correct").to_pylist(), strict=True))
+
+
 def _shape(
     release: Release, model: str, accuracies: list[Accuracy], samples: list[Sample], about: dict[str, Any]
 ) -> dict[str, Any]:
     tasks = {f"kbench_{release.world}_{a.style}_{a.probe}": a for a in accuracies}
+    statuses = Counter(sample.status for sample in samples)
     return {
         "results": {
             name: {
                 "alias": f"{a.style} {a.probe}",
                 "exact_match,none": a.accuracy,
                 "exact_match_stderr,none": a.stderr,
+                **_measured(a),
                 "sample_len": a.rows,
             }
             for name, a in tasks.items()
         },
         "versions": dict.fromkeys(tasks, __version__),
-        "n-shot": dict.fromkeys(tasks, 0),
+        "n-shot": dict.fromkeys(tasks, about["scoring"]["prompt"]["shots"]),
         "n-samples": {
             name: {"original": a.rows + a.unscored + a.errors, "effective": a.rows} for name, a in tasks.items()
         },
-        "higher_is_better": {name: {"exact_match": True} for name in tasks},
+        "higher_is_better": {
+            name: {"exact_match": True, **{m: better for m in a.measures if (better := _better(m)) is not None}}
+            for name, a in tasks.items()
+        },
         "config": {"model": model, **about.get("scoring", {})},
         "model_name": model,
         "kbench": {
             "version": __version__,
-            "release": {"world": release.world, "digest": release.digest},
             "samples": len(samples),
+            "status": {status: statuses[status] for status in get_args(Status)},
+            "n_errors": statuses["error"],
+            "n_unscored": statuses["unscored"],
             **about,
             "scores": [asdict(a) for a in accuracies],
+            "definitions": definitions(),
         },
     }
+
+
+def _measured(a: Accuracy) -> dict[str, float]:
+    """The measures beside exact match, named as lm-eval names metrics."""
+    found = dict[str, float]()
+    for name, measure in a.measures.items():
+        found |= {f"{name},none": measure.value, f"{name}_stderr,none": measure.stderr}
+    return found
+
+
+def _better(measure: str) -> bool | None:
+    return MEASURES[measure].higher_is_better
 
 
 def _sample_table(samples: list[Sample]) -> pa.Table:
@@ -122,9 +158,11 @@ def _sample_table(samples: list[Sample]) -> pa.Table:
             "split": s.item.split,
             "prompt": s.item.prompt,
             "prediction": s.prediction,
+            "reply": s.reply,
             "correct": s.correct,
             "score": s.score,
             "status": s.status,
+            **s.measures,
         }
         for name, column in columns.items():
             column.append(values[name])

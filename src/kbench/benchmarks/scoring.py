@@ -1,26 +1,34 @@
 """Scoring a model on a release and keeping the result: model and base on the same rows, side by side."""
 
+import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from kbench.benchmarks.evaluate import ASKED, evaluate, mean_correct
+from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.engine import ENGINE, Engine
+from kbench.benchmarks.evaluate import ask_all, judge, weigh_all
+from kbench.benchmarks.kept import KEPT, kept_in
+from kbench.benchmarks.likelihood import likelihoods, requests_of
 from kbench.benchmarks.metrics import Sample, accuracies
-from kbench.benchmarks.models.open import BASELINES as BASELINES
-from kbench.benchmarks.models.open import open_model
-from kbench.benchmarks.models.protocol import Decoding
-from kbench.benchmarks.results import model_digests, read_result, write_result
-from kbench.benchmarks.tasks import guessing, load_items
-from kbench.errors import OutputError
+from kbench.benchmarks.models.adapter_files import is_adapter, read_adapter
+from kbench.benchmarks.models.open import check_model, open_model, without_adapter
+from kbench.benchmarks.models.protocol import Model
+from kbench.benchmarks.question import base_folder, check_same, question_of
+from kbench.benchmarks.results import RESULTS, read_result, read_verdicts, write_result
+from kbench.benchmarks.tasks import Item, guessing, load_items
+from kbench.lock import folder_lock
 from kbench.rows import Rows
 from kbench.store import Release, prepare_folder, write_json
 
 PLAN = ".kbench_result_plan.json"
 """What an unfinished result is to become."""
+
+EVERYTHING = Asking()
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,69 +60,115 @@ def score(
     release: Release,
     model: str,
     out: Path,
+    asking: Asking = EVERYTHING,
     *,
     base: str | None = None,
-    base_scores: dict[tuple[str, str], float] | None = None,
-    splits: tuple[str, ...] = ASKED,
-    limit: int | None = None,
-    batch: int = 256,
-    most_tokens: int = 32,
+    base_result: Path | None = None,
+    engine: Engine = ENGINE,
+    opened: Model | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Result:
-    """Score a model, and its base on the same rows unless its scores are given; a finished result is left alone.
+    """Score a model beside its base on the same rows; a finished result is left alone, an unfinished one goes on.
+
+    Each reply is kept as it comes: whoever kills this loses no more than the batch in work. Rows that ended in errors
+    are asked again by the next call. The base is scored once for each way of asking and kept in the cache, unless
+    `base_result` is where it was scored already. `opened` is the model itself, where somebody else holds it.
 
     Raises:
-        OutputError: `out` holds another result or something else.
-        ModelError: a model cannot be loaded.
+        OutputError: `out` holds another result or something else, or another process is writing it.
+        ModelError: a model cannot be loaded, or its engine fails; what was replied until then is kept.
     """
-    question: dict[str, Any] = {
-        "model": model,
-        **model_digests(Path(model)),
-        "base": {"model": base, **model_digests(Path(base))} if base else None,
-        "scoring": {"splits": list(splits), "limit": limit, "max_tokens": most_tokens, "decoding": "greedy"},
-    }
+    question = question_of(release, model, base, asking)
     found = read_result(out)
     if found is not None:
-        kept = {key: found["kbench"].get(key) for key in question}
-        if _identity(kept) != _identity(question) or found["kbench"]["release"]["digest"] != release.digest:
-            raise OutputError(f"{out} holds another result (of {found['model_name']}): give another --out")
-        return Result(out, found, [], scored_now=False)
-    decoding = Decoding(max_tokens=most_tokens)
-    items, known = load_items(release, splits, limit), guessing(release)
-    tuned = open_model(model, release, batch=batch)
-    prepare_folder(out, PLAN)
-    write_json(out / PLAN, question)
-    done, total = 0, len(items) * (2 if base else 1)
-
-    def step(n: int) -> None:
-        nonlocal done
-        done += n
-        progress(done, total)
-
-    start, cpu = time.perf_counter(), time.process_time()
-    samples = evaluate(tuned, items, step, decoding)
-    cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
-    if base and base_scores is None:
-        untuned = evaluate(open_model(base, release, batch=batch), items, step, decoding)
-        groups = {(i.row["style"], i.row["probe"]) for i in items}
-        base_scores = {(style, probe): mean_correct(untuned, style=style, probe=probe) for style, probe in groups}
-    scores = accuracies(samples, known, base_scores)
-    about = {**question, "partial": limit is not None, "cost": cost}
-    result = write_result(out, release, model, scores, samples, about)
-    (out / PLAN).unlink()
+        check_same(found["kbench"], question, f"another result (of {found['model_name']})", out)
+        if not found["kbench"].get("errors"):
+            return Result(out, found, [], scored_now=False)
+    if out.exists():
+        _check_unfinished(out, question)
+    known = guessing(release)
+    told = _Told(progress, scorings=2 if base and base_result is None else 1)
+    if opened is None:
+        check_model(model)
+    where = base_result or (base_folder(question) if base else None)
+    tuned = opened
+    if tuned is None and base and is_adapter(Path(model)):
+        tuned = open_model(model, release, engine, base=base, chat=asking.prompting.chat)
+    if base and where and base_result is None:
+        # An adapter's base is asked in the engine that holds both.
+        untuned = without_adapter(tuned) if tuned else None
+        score(release, base, where, asking, engine=engine, opened=untuned, progress=told.of_the_base)
+    tuned = tuned or open_model(model, release, engine, chat=asking.prompting.chat)
+    items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat)
+    requests = requests_of(items, known) if asking.likelihood else []
+    next(iter(tuned.weigh(requests[:0])), None) if asking.likelihood else None
+    told.begin(len(items) + len(requests))
+    prepare_folder(out, PLAN, RESULTS)
+    with folder_lock(out):
+        _check_unfinished(out, question)
+        write_json(out / PLAN, question)
+        start, cpu = time.perf_counter(), time.process_time()
+        truth = _truth(tuned, model, base, items, engine)
+        with kept_in(out) as kept:
+            ask_all(tuned, items, asking, kept, told.step)
+            weigh_all(tuned, requests, kept, told.step)
+            samples = [judge(item, kept.failed(item), asking.prompting) for item in items]
+            if asking.likelihood:
+                weights = [kept.weight(item, text) for item, text in requests]
+                found_likely = likelihoods(items, known, weights)
+                samples = [replace(s, likelihood=each) for s, each in zip(samples, found_likely, strict=True)]
+            read, written = kept.tokens(items)
+        cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
+        about = {
+            **question,
+            "engine": tuned.about(),
+            **({"adapter_truth": truth} if truth else {}),
+            "partial": asking.limit is not None,
+            "errors": sum(sample.status == "error" for sample in samples),
+            "cost": {**cost, "prompt_tokens": read, "tokens": written},
+        }
+        scores = accuracies(samples, known, read_verdicts(where) if where else None)
+        result = write_result(out, release, question["model"], scores, samples, about)
+        (out / PLAN).unlink()
+        if not about["errors"]:
+            (out / KEPT).unlink()
     return Result(out, result, samples, scored_now=True)
 
 
-def scores_of(result: dict[str, Any]) -> dict[tuple[str, str], float]:
-    """The accuracy of each (style, probe) in a results.json: what `score` takes as the base's scores."""
-    return {(s["style"], s["probe"]): float(s["accuracy"]) for s in result["kbench"]["scores"]}
+def _truth(tuned: Model, model: str, base: str | None, items: Sequence[Item], engine: Engine) -> dict[str, Any] | None:
+    """The proof that an adapter is applied; None for what is none. Raises ModelError where it is not."""
+    untuned = without_adapter(tuned)
+    if untuned is None:
+        return None
+    from kbench.benchmarks.models.adapter_truth import adapter_truth
+
+    below = base or read_adapter(Path(model)).base
+    return adapter_truth(tuned, untuned, Path(model), below, items, trust_remote_code=engine.trust_remote_code)
 
 
-def _identity(question: dict[str, Any]) -> dict[str, Any]:
-    """What makes two questions the same: weights by digest, and a path only where there is none."""
-    base = question["base"]
-    return {
-        **question,
-        "model": None if question.get("weights") else question["model"],
-        "base": {**base, "model": None} if base and base.get("weights") else base,
-    }
+def _check_unfinished(out: Path, question: dict[str, Any]) -> None:
+    """Raise OutputError where a folder holds something else than this question, unfinished."""
+    prepare_folder(out, PLAN, RESULTS)
+    if (out / PLAN).is_file():
+        held = json.loads((out / PLAN).read_text(encoding="utf-8"))
+        check_same(held, question, "another, unfinished result", out)
+
+
+@dataclass
+class _Told:
+    """What is heard of the progress, in rows: of the base's scoring, where there is one, then of the model's."""
+
+    progress: Callable[[int, int], None]
+    scorings: int
+    done: int = 0
+    total: int = 0
+
+    def of_the_base(self, done: int, total: int) -> None:
+        self.progress(done, 2 * total)
+
+    def begin(self, rows: int) -> None:
+        self.total, self.done = rows * self.scorings, rows * (self.scorings - 1)
+
+    def step(self, n: int) -> None:
+        self.done += n
+        self.progress(self.done, self.total)

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from kbench.benchmarks.evaluate import ASKED
+from kbench.benchmarks.asking import ASKED
 from kbench.benchmarks.tasks import UNMATCHED
 from kbench.errors import ReleaseError, SpecError
 from kbench.schema import QUESTION_STYLES, Probe

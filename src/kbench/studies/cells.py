@@ -9,10 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.engine import Engine
+from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import read_result
 from kbench.benchmarks.run import train_run
-from kbench.benchmarks.scoring import score, scores_of
+from kbench.benchmarks.scoring import score
 from kbench.generator.packs import load_pack
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
@@ -29,6 +32,7 @@ SHARES = {"world": 0.03, "base": 0.42, "qa": 0.19, "article": 0.16, "statement":
 """Each stage's share of a seed's time, for the progress bar."""
 
 STYLES = ("qa", "article", "statement", "cloze", "numeric", "multihop")
+ASKING = Asking(splits=("test", "control"), decoding=Decoding(max_tokens=8))
 CELL = "cell.json"
 TIMES = "times.json"
 Report = Callable[[float], None]
@@ -94,19 +98,16 @@ def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[
         tell(before := before + SHARES[arm])
     with _timed("score", out, stages) as reuse:
         scored = False
-        untuned = None
         for number, (name, path) in enumerate(models.items(), 1):
             result = score(
                 release,
                 str(path),
                 out / "results" / name,
-                base=None if untuned is None else str(base.path),
-                base_scores=untuned,
-                splits=("test", "control"),
-                batch=512,
-                most_tokens=8,
+                ASKING,
+                base=None if name == "base" else str(base.path),
+                base_result=None if name == "base" else out / "results" / "base",
+                engine=Engine(batch=512),
             )
-            untuned = untuned or scores_of(result.about)
             scored |= result.scored_now
             tell(before + SHARES["score"] * number / len(models))
         reuse(not scored)
