@@ -16,6 +16,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import torch
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig, LlamaForCausalLM
 
+from kbench.benchmarks.engine import Engine
 from kbench.benchmarks.models.batching import Budget, batches, in_batches
 from kbench.benchmarks.models.hf import HfModel, load_hf
 from kbench.benchmarks.models.open import open_model
@@ -379,11 +380,11 @@ def test_a_model_that_is_not_there_is_told(
     lab_release: Release, name: str, backend: Any, error: type[KbenchError], expected_error: str
 ) -> None:
     with pytest.raises(error, match=expected_error):
-        open_model(name, lab_release, backend=backend)
+        open_model(name, lab_release, Engine(backend=backend))
 
 
 def test_a_model_is_opened_by_transformers_where_there_is_no_gpu(lab_release: Release, folder: Path) -> None:
-    model = open_model(str(folder), lab_release, batch=3)
+    model = open_model(str(folder), lab_release, Engine(batch=3))
     assert isinstance(model, HfModel)
     about = model.about()
     assert (about["dtype"], about["device"]) == ("float32", "cpu")
@@ -396,4 +397,4 @@ def test_vllm_that_is_not_installed_is_named(lab_release: Release, folder: Path)
     if find_spec("vllm"):
         pytest.skip("vLLM is installed")
     with pytest.raises(MissingExtra, match=r'pip install "knowledge-bench\[vllm\]"'):
-        open_model(str(folder), lab_release, backend="vllm")
+        open_model(str(folder), lab_release, Engine(backend="vllm"))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from rich.table import Table
 
-from kbench.benchmarks.evaluate import ASKED
+from kbench.benchmarks.asking import ASKED
 from kbench.benchmarks.tasks import load_items
 from kbench.exports.export import export_release
 from kbench.shelf import DEFAULT, shelved
