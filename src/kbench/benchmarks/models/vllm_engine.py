@@ -103,8 +103,14 @@ def prepare_import() -> None:
     # By its module: the CPU build is another distribution.
     if find_spec("vllm") is None:
         raise MissingExtra("vllm", "vLLM")
-    for name, value in (QUIET if has_gpu() else QUIET | ON_CPU).items():
+    on_cpu = not has_gpu()
+    for name, value in (QUIET | ON_CPU if on_cpu else QUIET).items():
         os.environ.setdefault(name, value)
+    if on_cpu:
+        import torch
+
+        # Torch has read its number of threads when it was imported, which to know of a GPU it was.
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 def has_gpu() -> bool:
