@@ -65,6 +65,9 @@ class Engine:
         except Exception as error:  # vLLM lets through whatever its parts raise
             self.dead = first_line(error)
             raise ModelError(f"the vLLM engine of {self.plan.base} has failed: {self.dead}") from error
+        except BaseException:
+            self.dead = "it was interrupted"  # what was asked is still in its queue and would come with the next call
+            raise
         return outputs
 
 
@@ -91,11 +94,13 @@ def shut_down() -> None:
     """Stop the engine that runs, if one does, and give its memory back."""
     if not _running:
         return
-    from vllm.distributed import cleanup_dist_env_and_memory
-
     _running.pop().llm.llm_engine.engine_core.shutdown()
     gc.collect()
-    cleanup_dist_env_and_memory()
+    if os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING") == "0":
+        # An engine in this process leaves its process group and its memory behind; a process of its own takes them along.
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        cleanup_dist_env_and_memory()
 
 
 def prepare_import() -> None:
