@@ -97,7 +97,7 @@ def shut_down() -> None:
     _running.pop().llm.llm_engine.engine_core.shutdown()
     gc.collect()
     if os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING") == "0":
-        # An engine in this process leaves its process group and its memory behind; a process of its own takes them along.
+        # An engine in this process leaves its process group and memory behind; one in its own takes them along.
         from vllm.distributed import cleanup_dist_env_and_memory
 
         cleanup_dist_env_and_memory()
