@@ -31,9 +31,7 @@ def texts(model: VllmModel, items: list[Item], decoding: Decoding = SHORT) -> li
     return [replies[place].texts for place in range(len(items))]
 
 
-def test_every_verdict_on_the_tiny_release_is_that_of_transformers(
-    trained: str, items: list[Item], record_property: pytest.RecordProperty
-) -> None:
+def test_every_verdict_on_the_tiny_release_is_that_of_transformers(trained: str, items: list[Item]) -> None:
     here, there = dict(open_vllm(trained).ask(items, SHORT)), dict(load_hf(trained).ask(items, SHORT))
     verdicts = [
         [judge(item, said[place], Prompting()).correct for place, item in enumerate(items)] for said in (here, there)
