@@ -63,7 +63,7 @@ def token_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
 
 
 def _chatted(row: Mapping[str, Any], style: str, tokenizer: Any, loss: Loss) -> Example:
-    said = chat_tokens(tokenizer, row["turns"] if style == "dialogue" else answered(row))
+    said = chat_tokens(tokenizer, row["turns"] if style == "dialogue" else answered(dict(row)))
     asked = 0 if loss == "all" or style == "dialogue" else said.prompt
     return Example(said.tokens, asked, row["repeat"])
 

@@ -9,6 +9,7 @@ import typer
 from kbench.cli.console import ReleaseName, progress_bar, say_aside
 from kbench.cli.engines import (
     Backend,
+    BackendName,
     BatchSize,
     Concurrency,
     Price,
@@ -66,7 +67,7 @@ def evaluate(
     max_tokens: Annotated[
         int | None, typer.Option(min=1, max=4096, help="The longest reply, in tokens. [default: 32; 128 for cot]")
     ] = None,
-    backend: Backend = Backend.auto,
+    backend: BackendName = Backend.auto,
     batch_size: BatchSize = None,
     trust_remote_code: RemoteCode = False,
     concurrency: Concurrency = 16,
