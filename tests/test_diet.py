@@ -1,5 +1,6 @@
 """What a recipe teaches: every method keeps what it promises, and no row of a held-out split is ever read."""
 
+import copy
 import json
 import random
 import shutil
@@ -357,6 +358,8 @@ def test_text_of_the_users_own_is_replayed_in_its_share_and_cut_to_the_context(
     taught = {text_of(row) for row in train(release, "qa")}
     replayed = Counter(text for text in shown(rows, tokenizer) if text not in taught)
     assert max(len(tokenizer(text)["input_ids"]) for text in replayed) == 63
+    letters = sorted("".join([*words[:200], words[0]]))  # none is lost where a paragraph is cut
+    assert sorted("".join("".join(replayed).split())) == letters
     assert max(replayed.values()) - min(replayed.values()) <= 2  # gone through again and again, not drawn at random
 
 
@@ -484,6 +487,21 @@ def test_unpacked_rows_hold_one_text_each_and_are_no_wider_than_the_longest(
     assert torch.equal(
         rows[0]["labels"][rows[0]["labels"] != IGNORED], rows[0]["input_ids"][rows[0]["labels"] != IGNORED]
     )
+
+
+def test_questions_are_asked_in_the_models_own_template_and_documents_stay_as_they_are(
+    release: Release, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    chatty = copy.deepcopy(tokenizer)
+    chatty.chat_template = "{% for m in messages %}{{ '' if loop.first else ' ' }}{{ m['content'] }}{% endfor %}"
+    rows = training_rows(release, chatty, recipe(styles=("qa", "article"), chat=True))
+    asked = {f"{row['question']} {row['answer']}" for row in train(release, "qa")}
+    told = {row["text"] for row in train(release, "article")}
+    assert set(shown(rows, chatty)) == asked | told
+    answers = {row["answer"] for row in train(release, "qa")}
+    only = training_rows(release, chatty, recipe(styles=("qa",), chat=True, packing=False))
+    learned = [str(tokenizer.decode(row["labels"][row["labels"] != IGNORED][:-1])).strip() for row in only]
+    assert set(learned) <= answers
 
 
 def test_the_same_recipe_reads_the_same_and_another_seed_another_order(
