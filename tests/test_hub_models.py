@@ -35,7 +35,12 @@ def folder(lab_release: Release, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A very small model without any training."""
     tokenizer = word_tokenizer(text for texts in release_texts(lab_release).values() for text in texts)
     torch.manual_seed(0)
-    shape: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1}
+    shape: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+    }
     config = LlamaConfig(vocab_size=len(tokenizer), **shape, num_key_value_heads=1, eos_token_id=tokenizer.eos_token_id)
     path = tmp_path_factory.mktemp("model")
     LlamaForCausalLM(config).save_pretrained(path)
