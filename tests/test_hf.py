@@ -257,6 +257,10 @@ def test_an_adapter_scores_as_the_model_it_is_merged_into(
     decoding = Decoding(max_tokens=8)
     assert said(adapted, items, decoding) == said(merged, items, decoding)
     assert said(adapted, items, decoding) != said(model, items, decoding)
+    bare = adapted.without_adapter()
+    assert bare is not None
+    assert said(bare, items, decoding) == said(model, items, decoding)
+    assert said(adapted, items, decoding) == said(merged, items, decoding)
     asked = [(item, f" {item.row['answer']}") for item in items]
     assert_alike(weights_of(adapted, asked), weights_of(merged, asked))
     about = adapted.about()

@@ -117,7 +117,7 @@ def _random_llama(release: Release, out: Path, width: int, layers: int) -> Path:
 def _kbench(work: Path, release: Release, model: Path) -> Ran:
     with tempfile.TemporaryDirectory(dir=work) as folder:
         out = Path(folder) / "result"
-        asked = ("--release", str(release.path), "--model", str(model), "--out", str(out), "--batch-size", "65536")
+        asked = ("--release", str(release.path), "--model", str(model), "--out", str(out))
         wall, cpu = _run([sys.executable, "-m", "kbench.cli", "eval", *asked], work)
         rows = pq.read_table(out / "samples.parquet", columns=["id", "correct"]).to_pylist()
     return Ran(wall, cpu, {row["id"]: bool(row["correct"]) for row in rows})
