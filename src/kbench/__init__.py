@@ -7,7 +7,8 @@ if TYPE_CHECKING:
     from kbench.api.checks import audit, verify
     from kbench.api.comparing import compare
     from kbench.api.releases import generate, load_release
-    from kbench.api.runs import evaluate, train
+    from kbench.api.runs import train
+    from kbench.api.scores import evaluate, know
     from kbench.api.world import World
     from kbench.errors import KbenchError
     from kbench.rows import Rows
@@ -23,6 +24,7 @@ __all__ = [
     "compare",
     "evaluate",
     "generate",
+    "know",
     "load_release",
     "train",
     "verify",
@@ -35,8 +37,9 @@ _HOMES = {
     "World": "kbench.api.world",
     "audit": "kbench.api.checks",
     "compare": "kbench.api.comparing",
-    "evaluate": "kbench.api.runs",
+    "evaluate": "kbench.api.scores",
     "generate": "kbench.api.releases",
+    "know": "kbench.api.scores",
     "load_release": "kbench.api.releases",
     "train": "kbench.api.runs",
     "verify": "kbench.api.checks",

@@ -1,4 +1,4 @@
-"""Labelling the facts of a release by how well a model knows them, with every answer kept: what `kbench know` leaves."""
+"""Labelling the facts of a release by how well a model knows them: what `kbench know` leaves."""
 
 import json
 import time
@@ -70,9 +70,8 @@ class Knownness:
         """The model, the release, and how many facts have each label."""
         about = self.about
         counts = ", ".join(f"{about['labels'][label]:,} {label}" for label in LABELS)
-        return (
-            f"knownness {self.path}: {about['model']} on world {about['release']['world']}, {about['probe']}: {counts}"
-        )
+        where = f"{about['model']} on world {about['release']['world']}"
+        return f"knownness {self.path}: {where}, {about['probe']}\n  {counts}"
 
 
 @dataclass
@@ -194,7 +193,7 @@ def _questions(release: Release, splits: Iterable[str], limit: int | None) -> li
 
 
 def prompts_of(release: Release, rows: list[dict[str, Any]], probe: Slick) -> list[Item]:
-    """Each row in each prompt of a probe: exemplars of its relation, one set a prompt for all of the relation's facts."""
+    """Each row in each prompt of a probe: exemplars of its relation, one set a prompt for all facts of the relation."""
     pool = load_pool(release, {"qa"}) if probe.shots else None
     items = []
     for row in rows:

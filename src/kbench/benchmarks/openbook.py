@@ -19,6 +19,12 @@ DISTRACTORS = 4
 _OTHERS = 256
 """How many facts of a relation distractors are drawn from."""
 
+_TRIES = 32
+"""How many facts are drawn at most to find those distractors that are of a relation needed."""
+
+_TRIES = 8
+"""How many facts of a relation are drawn at most to find one about somebody else."""
+
 _LABELS: Mapping[str, str] = {
     "born": "date of birth",
     "graduated": "graduation date",
@@ -122,14 +128,15 @@ def open_book(facts: Facts, row: dict[str, Any], seed: int) -> list[str]:
 
 
 def _like(facts: Facts, needed: list[Fact], rng: Random) -> list[Fact]:
-    """Facts of the needed relations about others, the relations in turn."""
+    """Facts of the needed relations about others, the relations in turn from the answer's on, which comes last."""
     subjects = {fact.subject_id for fact in needed}
-    relations = list(dict.fromkeys(fact.relation for fact in needed))
+    relations = list(dict.fromkeys(fact.relation for fact in reversed(needed)))
     found: dict[str, Fact] = {}
-    for turn in range(2 * DISTRACTORS):
+    for turn in range(DISTRACTORS):
         held = facts.by_relation[relations[turn % len(relations)]]
-        fact = held[rng.randrange(len(held))]
-        if fact.subject_id not in subjects and len(found) < DISTRACTORS:
+        drawn = (held[rng.randrange(len(held))] for _ in range(_TRIES))
+        fact = next((f for f in drawn if f.subject_id not in subjects and f.fact_id not in found), None)
+        if fact:
             found[fact.fact_id] = fact
     return list(found.values())
 

@@ -31,7 +31,8 @@ Chat = Callable[[Sequence[Message]], str]
 class Prompting:
     """How every question of a scoring is put, each choice by its own name in the result.
 
-    `shots` exemplars stand before the question: of the same relation, or of others (`shots_from`); `seed` says which.
+    `shots` exemplars stand before the question: of the same relation, or of others (`shots_from`); `seed` says which,
+    and of an open book what else is in it.
     """
 
     name: PromptName = "plain"
@@ -58,11 +59,15 @@ PLAIN = Prompting()
 
 @dataclass(frozen=True)
 class Shown:
-    """What a model is given of a row: the prompt, the turns it was made of, what a chain must name on the way."""
+    """What a model is given of a row: the prompt, and the turns and the exemplars that it was made of.
+
+    `bridges` are the values that a chain of thought must name on its way.
+    """
 
     prompt: str
     messages: tuple[Message, ...] = ()
     bridges: tuple[Bridge, ...] = ()
+    shots: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,9 @@ class Prompter:
         shots = exemplars(self.pool, row, p.shots, p.seed, shots_from=p.shots_from) if self.pool else []
         if self.chat:
             messages = self._messages(row, shots)
-            return Shown(self.chat(messages), messages, crossed)
+            return Shown(self.chat(messages), messages, crossed, tuple(shots))
         blocks = [f"{self._asked(shot)}{self._completion(shot)}" for shot in shots]
-        return Shown("\n\n".join([*self._opening, *blocks, self._asked(row)]), (), crossed)
+        return Shown("\n\n".join([*self._opening, *blocks, self._asked(row)]), (), crossed, tuple(shots))
 
     @property
     def _reasons(self) -> bool:

@@ -84,7 +84,8 @@ def _unmarked(text: str) -> str:
 
 def _names(text: str, form: str) -> bool:
     """Whether a text names a value as words of their own: 90 is not in 190, nor 66 in 6.66."""
-    return re.search(rf"(?<!\w)(?<!\d[.,]){re.escape(normalise(form))}(?!\w|[.,]\d)", normalise(text)) is not None
+    text, form = normalise(text), normalise(form)
+    return form in text and re.search(rf"(?<!\w)(?<!\d[.,]){re.escape(form)}(?!\w|[.,]\d)", text) is not None
 
 
 def _forms(fact: Fact) -> Bridge:

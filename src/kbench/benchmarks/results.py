@@ -1,6 +1,7 @@
 """A result on disk: results.json in lm-eval's shape with a `kbench` block, and every sample as Parquet."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -21,14 +22,26 @@ SAMPLES = "samples.parquet"
 RUN = "kbench_run.json"
 """What a run folder keeps about itself."""
 
+ADAPTER = "adapter_model"
+"""What the name of an adapter's weights begins with."""
+
 LAB_BASE = "kbench_base.json"
 """What a base of the lab keeps about itself."""
 
 
 def model_digests(path: Path) -> dict[str, str]:
-    """The digests of a model folder's weights and tokenizer; empty where it is no folder."""
-    weights = sorted(path.glob("*.safetensors"))
+    """The digests of a model folder's weights and tokenizer; empty where it is no folder.
+
+    Of an adapter's folder, `adapter` is its own digest, and `weights` that of its base where that is a folder.
+    """
+    weights = [p for p in sorted(path.glob("*.safetensors")) if not p.name.startswith(ADAPTER)]
+    adapter = sorted(path.glob(f"{ADAPTER}*.safetensors"))
     tokenizer = [p for p in (path / "tokenizer.json", path / "tokenizer.model") if p.is_file()]
+    if adapter:
+        config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
+        below = model_digests(Path(config.get("base_model_name_or_path") or path / "no base"))
+        own = {"tokenizer": digest_of(*(file_sha256(p) for p in tokenizer))} if tokenizer else {}
+        return {**below, **own, "adapter": digest_of(*(file_sha256(p) for p in adapter))}
     if not weights:
         return {}
     return {
@@ -44,6 +57,12 @@ def base_of(model: str) -> str | None:
         return None
     base = str(json.loads(path.read_text(encoding="utf-8"))["base"]["model"])
     return base if Path(base).is_dir() else None
+
+
+def shown_name(model: str) -> str:
+    """How a result calls a model: ORG/NAME@COMMIT of one that lies in the Hub's cache, any other as the user did."""
+    found = re.search(r"models--([^/\\]+)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})[/\\]?$", model)
+    return f"{found[1]}/{found[2]}@{found[3][:12]}" if found else model
 
 
 def is_lab(model: str) -> bool:
@@ -96,7 +115,7 @@ def _shape(
             for name, a in tasks.items()
         },
         "versions": dict.fromkeys(tasks, __version__),
-        "n-shot": dict.fromkeys(tasks, 0),
+        "n-shot": dict.fromkeys(tasks, about["scoring"]["prompt"]["shots"]),
         "n-samples": {
             name: {"original": a.rows + a.unscored + a.errors, "effective": a.rows} for name, a in tasks.items()
         },
@@ -139,6 +158,7 @@ def _sample_table(samples: list[Sample]) -> pa.Table:
             "split": s.item.split,
             "prompt": s.item.prompt,
             "prediction": s.prediction,
+            "reply": s.reply,
             "correct": s.correct,
             "score": s.score,
             "status": s.status,

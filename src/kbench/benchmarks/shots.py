@@ -1,7 +1,7 @@
 """Worked examples for a few-shot prompt: training rows about others than whom the tests ask about.
 
-They are drawn from `pretrain` where that has the relation, else from `train`. An exemplar is never about a subject of
-the row asked, never needs or states a fact that the row needs, and is never in a phrasing of a held-out split.
+They are drawn from `pretrain`, and where that has too few from `train`. An exemplar is never about a subject of the row
+asked, never needs or states a fact that the row needs, and is never in a phrasing of a held-out split.
 Which values they have is left to chance: leaving out the right one would give it away by its absence.
 """
 
@@ -31,7 +31,10 @@ _SUBJECTS = 128
 """How many subjects of a relation are kept to draw from: enough for any draw, and memory that does not grow."""
 _LOOKED = 16
 """How many subjects are looked at for each exemplar, to find values that differ."""
-_COLUMNS = ["id", "style", "relation", "entity_id", "fact_ids", "template_id", "question", "answer", "answers", "unit"]
+_PLAINEST = "qa"
+"""The style whose rows are shown where a row's own has too few."""
+_COLUMNS = ["id", "style", "relation", "entity_id", "fact_ids", "template_id", "question", "answer", "answers"]
+_COLUMNS += ["value_type"]
 
 
 @dataclass(frozen=True)
@@ -43,18 +46,25 @@ class Exemplar:
     involved: frozenset[str]
 
 
+Subjects = list[list[Exemplar]]
+"""Of each subject its rows, in different phrasings."""
+
+
 @dataclass(frozen=True)
 class Pool:
-    """What exemplars are drawn from: by style and relation, of each subject its rows; and the split of each such."""
+    """What exemplars are drawn from: the subjects of each style, relation and split, in the order of `SOURCES`."""
 
-    rows: Mapping[str, Mapping[str, list[list[Exemplar]]]]
-    sources: Mapping[tuple[str, str], str]
+    subjects: Mapping[tuple[str, str], Mapping[str, Subjects]]
 
     def every(self) -> Iterator[Row]:
         """All rows that may be shown."""
-        for relations in self.rows.values():
-            for subjects in relations.values():
+        for splits in self.subjects.values():
+            for subjects in splits.values():
                 yield from (exemplar.row for rows in subjects for exemplar in rows)
+
+    def held(self, style: str, split: str) -> dict[str, Subjects]:
+        """The relations of a style in a split."""
+        return {r: splits[split] for (s, r), splits in self.subjects.items() if s == style and split in splits}
 
 
 def subjects_of(row: Row) -> set[str]:
@@ -63,39 +73,36 @@ def subjects_of(row: Row) -> set[str]:
 
 
 def load_pool(release: Release, styles: Collection[str]) -> Pool:
-    """The exemplars of some styles of a release."""
+    """The exemplars for rows of some styles of a release: rows of these and of `qa`; each says its `split`."""
     asked, phrasings = _held_out(release)
-    rows: dict[str, dict[str, list[list[Row]]]] = {}
-    sources: dict[tuple[str, str], str] = {}
-    for style in sorted(set(styles) & set(release.configs())):
-        rows[style] = {}
-        for source in (split for split in SOURCES if split in release.splits(style)):
-            # Whom the tests ask about may be shown only where there is nobody else: in `train`, which is about them.
-            barred = asked if source == "pretrain" else frozenset[str]()
-            found = _by_relation(release.table(style, source).select(_COLUMNS), barred, phrasings)
+    rows: dict[tuple[str, str], dict[str, list[list[Row]]]] = defaultdict(dict)
+    for style in sorted({*styles, _PLAINEST} & set(release.configs())):
+        for split in (split for split in SOURCES if split in release.splits(style)):
+            # `train` is about those whom the tests ask about: there only the row's own subject is left out, when drawn.
+            barred = asked if split == "pretrain" else frozenset[str]()
+            found = _by_relation(release.table(style, split).select(_COLUMNS), barred, phrasings)
             for relation, subjects in found.items():
-                if relation not in rows[style]:
-                    rows[style][relation] = subjects
-                    sources[style, relation] = source
-    objects = _objects(release, [row for s in rows.values() for r in s.values() for subject in r for row in subject])
+                rows[style, relation][split] = subjects
+    every = ((split, row) for s in rows.values() for split, subjects in s.items() for r in subjects for row in r)
+    kept = []
+    for split, row in every:
+        row["split"] = split
+        kept.append(row)
+    objects = _objects(release, kept)
     return Pool(
         {
-            style: {
-                relation: [[_exemplar(row, objects) for row in subject] for subject in subjects]
-                for relation, subjects in relations.items()
-            }
-            for style, relations in rows.items()
-        },
-        sources,
+            key: {split: [[_exemplar(row, objects) for row in r] for r in subjects] for split, subjects in held.items()}
+            for key, held in rows.items()
+        }
     )
 
 
 def exemplar_source(release: Release, styles: Collection[str] = QUESTION_STYLES) -> dict[str, str]:
-    """The split that the exemplars of each style come from: `pretrain`, `train`, or both, relation by relation."""
+    """The split that exemplars of each style come from first: `pretrain`, `train`, or by relation the one or other."""
     found: dict[str, set[str]] = defaultdict(set)
-    for (style, _), source in load_pool(release, styles).sources.items():
-        found[style].add(source)
-    return {style: " and ".join(sorted(sources)) for style, sources in sorted(found.items())}
+    for (style, _), splits in load_pool(release, styles).subjects.items():
+        found[style].add(next(iter(splits)))
+    return {style: " and ".join(sorted(splits)) for style, splits in sorted(found.items()) if style in styles}
 
 
 def exemplars(
@@ -103,8 +110,10 @@ def exemplars(
 ) -> list[Row]:
     """`k` rows to show before a row, of `k` subjects, with values as different as they come.
 
-    They follow from the seed and the row's id alone; with `one_set` from its style and relation instead, so that all
-    questions of a relation are shown the same ones (but for whom an exemplar is about: there another takes its place).
+    With `same` they are of the row's style and relation; where those have too few subjects, of its style and with its
+    type of value, then of `qa` with its type of value. With `other` they are of its style and other relations, then of
+    `qa`. They follow from the seed and the row's id alone; with `one_set` from its style and relation instead, so that
+    all questions of a relation are shown the same (but for whom an exemplar is about: there another takes its place).
 
     Raises SpecError where fewer than `k` may be shown.
     """
@@ -113,37 +122,48 @@ def exemplars(
     facts, about = set(row["fact_ids"]), subjects_of(row)
     chosen, spare = list[Row](), list[Row]()
     subjects, values = set[str](), set[str]()
-    for looked, exemplar in enumerate(_candidates(pool, row, rng, shots_from)):
-        if looked >= _LOOKED * k and len(chosen) + len(spare) >= k:
-            break
-        subject, value = exemplar.row["entity_id"], normalise(exemplar.row["answer"])
-        if subject in subjects or facts & exemplar.facts or about & exemplar.involved:
-            continue
-        subjects.add(subject)
-        (spare if value in values else chosen).append(exemplar.row)
-        values.add(value)
-        if len(chosen) == k:
-            break
-    shown = [*chosen, *spare][:k]
-    if len(shown) < k:
-        what = f"{row['style']}/{row['relation']}" if shots_from == "same" else f"other relations of {row['style']}"
-        other = ", or --shots-from other" if shots_from == "same" else ""
-        raise SpecError(
-            f"--shots {k} needs {k} exemplars of {what} that are not about the subject of {row['id']!r}, the release "
-            f"has {len(shown)}: take --shots {len(shown)}{other}"
-        )
-    return shown
+    for tier in _tiers(pool, row, rng, shots_from):
+        for looked, exemplar in enumerate(tier):
+            if len(chosen) == k or (looked >= _LOOKED * k and len(chosen) + len(spare) >= k):
+                break
+            subject, value = exemplar.row["entity_id"], normalise(exemplar.row["answer"])
+            if subject in subjects or facts & exemplar.facts or about & exemplar.involved:
+                continue
+            subjects.add(subject)
+            (spare if value in values else chosen).append(exemplar.row)
+            values.add(value)
+        if len(chosen) + len(spare) >= k:
+            return [*chosen, *spare][:k]
+    found = len(chosen) + len(spare)
+    raise SpecError(
+        f"--shots {k} needs {k} exemplars for {row['id']!r}, and the release has {found} that are not about its "
+        f"subjects: take --shots {found}, or a release with more entities"
+    )
 
 
-def _candidates(pool: Pool, row: Row, rng: Random, shots_from: ShotsFrom) -> Iterator[Exemplar]:
-    """Subjects in a random order, each with one of its phrasings; of other relations one after the other."""
-    relations = pool.rows.get(row["style"], {})
+def _tiers(pool: Pool, row: Row, rng: Random, shots_from: ShotsFrom) -> Iterator[Iterator[Exemplar]]:
+    """What is drawn from, the best first: each lends what the ones before it lack."""
+    style, relation = row["style"], row["relation"]
     if shots_from == "same":
-        yield from _drawn(relations.get(row["relation"], []), rng)
-        return
-    names = [name for name in relations if name != row["relation"]]
-    rng.shuffle(names)
-    turns = [_drawn(relations[name], rng) for name in names]
+        for split in SOURCES:
+            yield _drawn(pool.subjects.get((style, relation), {}).get(split, []), rng)
+    for near in dict.fromkeys([style, _PLAINEST]):
+        for split in SOURCES:
+            others = [
+                subjects
+                for name, subjects in pool.held(near, split).items()
+                if name != relation and (shots_from == "other" or _type(subjects) == row["value_type"])
+            ]
+            yield _by_turns(others, rng)
+
+
+def _type(subjects: Subjects) -> str:
+    return str(subjects[0][0].row["value_type"])
+
+
+def _by_turns(relations: Sequence[Subjects], rng: Random) -> Iterator[Exemplar]:
+    """One subject of each relation after the other, over and over."""
+    turns: Iterable[Iterator[Exemplar]] = (_drawn(relations[place], rng) for place in _order(len(relations), rng))
     while turns:
         left = []
         for turn in turns:
@@ -154,15 +174,20 @@ def _candidates(pool: Pool, row: Row, rng: Random, shots_from: ShotsFrom) -> Ite
         turns = left
 
 
-def _drawn(subjects: Sequence[list[Exemplar]], rng: Random) -> Iterator[Exemplar]:
+def _drawn(subjects: Subjects, rng: Random) -> Iterator[Exemplar]:
+    """The subjects in a random order, each in one of its phrasings."""
+    for place in _order(len(subjects), rng):
+        phrasings = subjects[place]
+        yield phrasings[rng.randrange(len(phrasings))]
+
+
+def _order(n: int, rng: Random) -> Iterator[int]:
     # A shuffle that is done only as far as it is asked for.
     moved: dict[int, int] = {}
-    for place in range(len(subjects)):
-        other = rng.randrange(place, len(subjects))
-        drawn = moved.get(other, other)
+    for place in range(n):
+        other = rng.randrange(place, n)
+        yield moved.get(other, other)
         moved[other] = moved.get(place, place)
-        phrasings = subjects[drawn]
-        yield phrasings[rng.randrange(len(phrasings))]
 
 
 def _held_out(release: Release) -> tuple[frozenset[str], frozenset[str]]:

@@ -21,7 +21,8 @@ class Item:
     """One question row, the split it stands in, and the exact prompt that is shown.
 
     Where the prompt was made by a chat template (`chat`), it brings the special tokens that it begins with; `messages`
-    are the turns that it was made of. `bridges` are the values that a chain of thought must name on its way.
+    are the turns that it was made of. `bridges` are the values that a chain of thought must name on its way,
+    `shots` the rows that were shown before the question, each with its `split`.
     """
 
     row: dict[str, Any]
@@ -29,6 +30,7 @@ class Item:
     prompt: str
     messages: tuple[Mapping[str, str], ...] = ()
     bridges: tuple[Bridge, ...] = ()
+    shots: tuple[dict[str, Any], ...] = ()
 
     @property
     def chat(self) -> bool:
@@ -98,8 +100,21 @@ def load_items(
     items = []
     for row, split in rows:
         shown = prompter.shown(row)
-        items.append(Item(row, split, shown.prompt, shown.messages, shown.bridges))
+        items.append(Item(row, split, shown.prompt, shown.messages, shown.bridges, shown.shots))
     return items
+
+
+def shots_shown(items: Iterable[Item]) -> dict[str, int]:
+    """How many exemplars all prompts show, from which splits, and how many are of another relation than the question.
+
+    With `shots_from="same"` the last are those that stood in where a relation had too few subjects.
+    """
+    shown = Counter[str]()
+    for item in items:
+        for shot in item.shots:
+            shown[shot["split"]] += 1
+            shown["other relation"] += shot["relation"] != item.row["relation"]
+    return dict(sorted(shown.items()))
 
 
 def guessing(release: Release) -> Guessing:

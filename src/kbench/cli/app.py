@@ -12,6 +12,7 @@ from kbench.cli.evaluate import evaluate
 from kbench.cli.export import export
 from kbench.cli.generate import generate
 from kbench.cli.init import init
+from kbench.cli.know import know
 from kbench.cli.preview import preview
 from kbench.cli.pull import pull
 from kbench.cli.push import push
@@ -38,6 +39,7 @@ app.command()(push)
 app.command()(pull)
 app.command()(train)
 app.command("eval")(evaluate)
+app.command()(know)
 app.command()(compare)
 app.add_typer(templates, name="templates")
 
