@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kbench.benchmarks.days import read_day
-from kbench.benchmarks.definitions import BESIDE, GROUP, LIKELIHOOD, MEASURES, PER_SAMPLE, TEXT, definitions
+from kbench.benchmarks.definitions import BESIDE, CHAIN, GROUP, LIKELIHOOD, MEASURES, PER_SAMPLE, TEXT, definitions
 from kbench.benchmarks.likelihood import RANKED, likelihoods, requests_of
 from kbench.benchmarks.match import exact_match
 from kbench.benchmarks.measures import asks_day, asks_number, members_of, text_measures
@@ -139,8 +139,8 @@ def test_the_oracle_is_perfect_in_every_measure_that_applies(default_sample: sam
     assert seen == {*TEXT, "given_hops"}
 
 
-def test_a_model_that_ignores_the_subject_is_told_by_every_subject_measure(default_sample: samples.Sample) -> None:
-    scores = _scores(default_sample.release, Majority)
+def test_a_model_that_ignores_the_subject_is_told_by_every_subject_measure(lab: samples.Sample) -> None:
+    scores = _scores(lab.release, Majority)
     asked = [each for each in scores if each.style in ("qa", "cloze")]
     assert asked
     for each in asked:
@@ -334,6 +334,6 @@ def test_a_result_defines_and_keeps_every_measure(lab_release: Any, tmp_path: Pa
 def test_the_page_of_the_metrics_has_every_definition_word_for_word() -> None:
     page = (Path(__file__).parent.parent / "docs" / "metrics.md").read_text(encoding="utf-8")
     assert set(definitions()) == {*BESIDE, *MEASURES}
-    assert {*MEASURES} == {*TEXT, *LIKELIHOOD, *GROUP}
+    assert {*MEASURES} == {*TEXT, *LIKELIHOOD, *CHAIN, *GROUP}
     for name, line in definitions().items():
         assert f"| `{name}` | {line} |" in page, name
