@@ -200,6 +200,25 @@ def test_a_mistake_of_the_command_is_one_line_and_exit_1(
     assert capsys.readouterr().err.startswith("kbench: expected a finished result (no results.json in ")
 
 
+def test_eval_shows_leak_and_retention_beside_the_base_and_keeps_them(
+    lab: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KBENCH_CACHE", str(tmp_path / "cache"))
+    words = ("--release", str(lab.release.path), "--limit", "40", "--out", str(tmp_path / "out"))
+    assert run(monkeypatch, "eval", "--model", "majority", "--base", "oracle", *words) == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    about = read_result(tmp_path / "out")
+    assert about is not None
+    names = set()
+    for score_ in about["kbench"]["scores"]:
+        versus = score_["versus_base"]
+        assert versus["value"] == pytest.approx(score_["accuracy"] - 1)
+        names.add((score_["probe"], versus["name"]))
+        line = [score_["style"], score_["probe"], versus["name"], f"{versus['value']:+.2f}"]
+        assert any(each[:4] == line for each in shown), line
+    assert {("known", "retention"), ("control", "leak"), ("paraphrase", "gain")} <= names
+
+
 @pytest.mark.parametrize(
     ("p", "floor", "text"),
     [(1.0, 1.0, "1.000"), (0.25, 0.25, "0.250"), (1 / 10_001, 1 / 10_001, "≤0.0001"), (0.0004, 1e-4, "0.0004")],
