@@ -12,7 +12,7 @@ import pytest
 import kbench
 from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.compare import compare_results, p_text
-from kbench.benchmarks.resampling import sign_flip
+from kbench.benchmarks.resampling import holm, sign_flip
 from kbench.benchmarks.results import read_result
 from kbench.benchmarks.scoring import score
 from kbench.errors import KbenchError
@@ -52,6 +52,7 @@ def test_a_line_has_both_scores_their_difference_and_an_interval_around_it(resul
         assert line.difference == pytest.approx(line.b - line.a)
         assert line.low <= line.difference <= line.high
         assert line.p <= line.p_holm <= 1
+    assert [line.p_holm for line in found.lines] == holm([line.p for line in found.lines])
     assert (found.only_a, found.only_b, found.unscored, found.notes) == (0, 0, 0, ())
 
 

@@ -239,7 +239,14 @@ def test_likelihoods_follow_from_the_weights_of_the_requests_in_order(default_sa
 
 @pytest.mark.parametrize(
     ("logprobs", "acc", "acc_norm"),
-    [([-4.0, -3.0], 0, 1), ([-3.0, -3.0], 1, 1), ([-1.0, -3.0], 1, 1), ([-9.0, -3.0], 0, 0), ([-3.5, -0.5], 0, 0)],
+    [
+        ([-4.0, -3.0], 0, 1),
+        ([-3.0, -3.0], 1, 1),
+        ([-1.0, -3.0], 1, 1),
+        ([-9.0, -3.0], 0, 0),
+        ([-3.5, -0.5], 0, 0),
+        ([-8.0, -4.0], 0, 1),
+    ],
 )
 def test_options_are_judged_as_lm_eval_judges_them(logprobs: list[float], acc: int, acc_norm: int) -> None:
     item = Item({**ROW, "style": "choice", "choices": ["bluebird", "lynx"], "label": 0}, "test", "?")
