@@ -129,7 +129,7 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("reply", _TEXT),
     ]
 )
-"""A sample of a result; `token_f1` to `chain` are measures of `benchmarks.definitions`, null where none applies."""
+"""A sample of a result; `token_f1` to `chain` are measures of `kbench.benchmarks.definitions`, null where none is."""
 
 # Columns of few distinct values: the only ones worth a Parquet dictionary.
 LOW_CARDINALITY = frozenset(
