@@ -20,6 +20,7 @@ from kbench.cli.engines import (
     fetched,
     need_engine,
 )
+from kbench.cli.versus import print_versus_base
 from kbench.shelf import DEFAULT
 
 
@@ -147,6 +148,7 @@ def _print(about: dict[str, Any]) -> None:
     for line in _beside(about["kbench"]):
         typer.echo(line)
     kbench = about["kbench"]
+    print_versus_base(kbench["scores"])
     if kbench["partial"]:
         typer.echo("partial: --limit left rows out, so this is no score of the whole release")
     if kbench["errors"]:
