@@ -125,11 +125,11 @@ class _Planner:
 
     def plan(self) -> Plan:
         wanted = list(self.grid.cells())
-        named = {
-            factor: {each.name: each for each in self.grid.of(factor)}
-            for factor in ("release", "model", "recipe", "prompt")
-        }
-        releases = {cell.release: self._release(named["release"][cell.release]) for cell in wanted}
+        models = {model.name: model for model in self.grid.models}
+        recipes = {recipe.name: recipe for recipe in self.grid.recipes}
+        prompts = {prompt.name: prompt for prompt in self.grid.prompts}
+        asked = {cell.release for cell in wanted}
+        releases = {each.name: self._release(each) for each in self.grid.releases if each.name in asked}
         cells = []
         for cell in wanted:
             model, recipe, prompt = models[cell.model], recipes[cell.recipe], prompts[cell.prompt]
