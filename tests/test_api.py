@@ -14,18 +14,20 @@ import typer
 
 import kbench
 import kbench.rows
-from kbench.api import checks, recipes, releases, runs, world
+from kbench.api import checks, comparing, recipes, releases, runs, scores, world
 from kbench.cli import main
 from kbench.cli.audit import audit as audit_command
+from kbench.cli.compare import compare as compare_command
 from kbench.cli.evaluate import evaluate as evaluate_command
 from kbench.cli.generate import generate as generate_command
+from kbench.cli.know import know as know_command
 from kbench.cli.train import train as train_command
 from kbench.cli.verify import verify as verify_command
 from kbench.generator.ownfacts.book import load_facts
 from kbench.store import open_release
 from tests.samples import TINY, Sample, files_under
 
-MODULES = [kbench.rows, checks, recipes, releases, runs, world]
+MODULES = [kbench.rows, checks, comparing, recipes, releases, runs, scores, world]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
@@ -41,7 +43,7 @@ def test_the_examples_in_the_docstrings_give_what_they_say(
             result = doctest.DocTestRunner(optionflags=doctest.FAIL_FAST).run(test, out=told.append)
             assert result.failed == 0, "".join(told)
             ran += result.attempted
-    assert ran or module is recipes
+    assert ran or module in (recipes, runs)
 
 
 def test_every_name_of_kbench_is_there_once_it_is_asked_for_and_has_an_example_or_a_sentence() -> None:
@@ -64,11 +66,21 @@ ONLY: dict[str, set[str]] = {
     "verify": {"json", "progress"},
     "audit": {"json", "progress"},
     "train": {"method", "progress"},  # of methods and backends there is one yet
-    "evaluate": {"backend", "progress"},
+    "evaluate": {"progress"},
+    "know": {"progress"},
+    "compare": {"json"},
 }
 """What one of the two has and the other has not: everything else must be in both, with the same default."""
 
-NAMED = {("generate", "out"), ("train", "out"), ("train", "release"), ("evaluate", "out"), ("evaluate", "release")}
+NAMED = {
+    ("generate", "out"),
+    ("train", "out"),
+    ("train", "release"),
+    ("evaluate", "out"),
+    ("evaluate", "release"),
+    ("know", "out"),
+    ("know", "release"),
+}
 """What Python has no default for, whatever the command takes: the folder that is written, the release that is read."""
 
 
@@ -80,6 +92,8 @@ NAMED = {("generate", "out"), ("train", "out"), ("train", "release"), ("evaluate
         (kbench.audit, audit_command),
         (kbench.train, train_command),
         (kbench.evaluate, evaluate_command),
+        (kbench.know, know_command),
+        (kbench.compare, compare_command),
     ],
     ids=lambda each: each.__module__,
 )
@@ -100,7 +114,7 @@ def test_a_function_and_its_command_have_the_same_arguments_and_defaults(
 
 def _plain(default: Any) -> list[Any]:
     """A default in plain values; the one style of an option that may be repeated is a list."""
-    return [getattr(each, "value", each) for each in (default if isinstance(default, list) else [default])]
+    return [getattr(each, "value", each) for each in (default if isinstance(default, list | tuple) else [default])]
 
 
 def test_a_world_gives_the_rows_of_its_release_in_every_style_and_split(lab: Sample) -> None:

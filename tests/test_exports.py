@@ -19,7 +19,7 @@ import yaml
 from datasets import get_dataset_config_names, load_dataset
 
 from kbench.benchmarks import match, prompts
-from kbench.benchmarks.packing import examples_of
+from kbench.benchmarks.examples import examples_of
 from kbench.benchmarks.scoring import score
 from kbench.errors import KbenchError, OutputError, ReleaseError, SpecError
 from kbench.exports.asked import Asked, Source

@@ -15,10 +15,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import kbench
 import kbench.benchmarks.train
+from kbench.benchmarks.examples import Example, examples_of
 from kbench.benchmarks.models.hf import HfModel, load_hf
 from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.optimizer import MuonAndAdamW
-from kbench.benchmarks.packing import IGNORED, Example, examples_of, pack, training_rows
+from kbench.benchmarks.packing import IGNORED, pack, training_rows
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, base_of, model_digests
 from kbench.benchmarks.run import train_run
@@ -232,8 +233,8 @@ def test_a_run_that_cannot_be_leaves_nothing_behind(
     [
         ({"styles": ("qaa",)}, "unknown style 'qaa': have qa, dialogue, article"),
         ({"epochs": 0}, "epochs must lie in 1 to 10,000 \\(got 0\\)"),
-        ({"replay": 1.0}, "replay must lie in 0 to 1 \\(got 1.0\\)"),
-        ({"learning_rate": 2.0}, "learning rate must lie between 0 and 1 \\(got 2.0\\)"),
+        ({"replay": 1.0}, "replay must be at least 0 and less than 1 \\(got 1.0\\)"),
+        ({"learning_rate": 2.0}, "learning_rate must be more than 0 and less than 1 \\(got 2.0\\)"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused_when_it_is_made(changes: dict[str, object], expected_error: str) -> None:

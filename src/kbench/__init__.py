@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kbench.api.checks import audit, verify
+    from kbench.api.comparing import compare
     from kbench.api.releases import generate, load_release
-    from kbench.api.runs import evaluate, train
+    from kbench.api.runs import train
+    from kbench.api.scores import evaluate, know
     from kbench.api.world import World
     from kbench.errors import KbenchError
     from kbench.rows import Rows
@@ -19,8 +21,10 @@ __all__ = [
     "Rows",
     "World",
     "audit",
+    "compare",
     "evaluate",
     "generate",
+    "know",
     "load_release",
     "train",
     "verify",
@@ -32,8 +36,10 @@ _HOMES = {
     "Rows": "kbench.rows",
     "World": "kbench.api.world",
     "audit": "kbench.api.checks",
-    "evaluate": "kbench.api.runs",
+    "compare": "kbench.api.comparing",
+    "evaluate": "kbench.api.scores",
     "generate": "kbench.api.releases",
+    "know": "kbench.api.scores",
     "load_release": "kbench.api.releases",
     "train": "kbench.api.runs",
     "verify": "kbench.api.checks",

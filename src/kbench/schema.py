@@ -113,8 +113,21 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("correct", pa.bool_()),
         pa.field("score", pa.float64()),
         pa.field("status", _TEXT),
+        pa.field("template_id", _TEXT),
+        pa.field("token_f1", pa.float64()),
+        pa.field("set_f1", pa.float64()),
+        pa.field("number_match", pa.float64()),
+        pa.field("date_match", pa.float64()),
+        pa.field("contains_match", pa.float64()),
+        pa.field("acc", pa.float64()),
+        pa.field("acc_norm", pa.float64()),
+        pa.field("answer_logprob", pa.float64()),
+        pa.field("answer_logprob_per_token", pa.float64()),
+        pa.field("answer_rank", pa.float64()),
+        pa.field("answer_margin", pa.float64()),
     ]
 )
+"""A sample of a result; from `token_f1` on the measures of `kbench.benchmarks.definitions`, null where none applies."""
 
 # Columns of few distinct values: the only ones worth a Parquet dictionary.
 LOW_CARDINALITY = frozenset(

@@ -1,4 +1,4 @@
-"""Training and scoring from Python: what to train with, from the words of the command; a run, and a result."""
+"""Training from Python: what to train with, from the words of the command, and a run."""
 
 import warnings
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from kbench.store import Release
 
 if TYPE_CHECKING:
     from kbench.benchmarks.run import Run
-    from kbench.benchmarks.scoring import Result
 
 Progress = Callable[[int, int], None]
 """Called with what is done and what there is in all."""
@@ -123,7 +122,7 @@ def train(
         bf16=bf16,
         seed=seed,
     )
-    running = _trainer()
+    running = trainer()
     running.check_styles(opened, recipe)
     if name == LAB:
         lab = import_module("kbench.studies.lab")
@@ -135,62 +134,7 @@ def train(
     return run
 
 
-def evaluate(
-    release: PathLike | Release,
-    model: PathLike,
-    out: PathLike,
-    base: PathLike | None = None,
-    *,
-    limit: int | None = None,
-    batch_size: int = 256,
-    max_tokens: int = 32,
-    progress: Progress = lambda done, total: None,
-) -> "Result":
-    """Score a model by exact match, each score beside its control, base and chance level: `kbench eval` in Python.
-
-    A finished result is left alone.
-
-    Args:
-        release: a release, its folder, or its name as `load_release` takes it.
-        model: a folder, a Hub id, or "oracle", "random", "majority".
-        out: the folder for results.json and samples.parquet.
-        base: the untuned model, scored on the same rows; that of the run, if None.
-        limit: ask only so many rows of each style and split; the result says so.
-        batch_size: prompts generated together.
-        max_tokens: the longest answer, in tokens.
-        progress: called with questions done and questions in all.
-
-    Returns:
-        The result: `scores()` is a row a style and probe, `about` is results.json.
-
-    Raises:
-        MissingExtra: torch or transformers is not installed, and a model is to be asked.
-        ReleaseError: there is no release, or it has no questions.
-        ModelError: a model cannot be found or loaded.
-        OutputError: `out` holds something else, or another result.
-
-    >>> release = kbench.generate("my-world", spec="lab", seed=7)
-    >>> kbench.evaluate(release, "majority", "guesses")
-    result guesses: majority on world b7adeec1
-      qa        recall      0.07 (0.04 to 0.12), control 0.02, chance 0.03, 1,296 rows
-      qa        paraphrase  0.07 (0.04 to 0.12), control 0.02, chance 0.03, 324 rows
-      qa        known       0.04 (0.01 to 0.07), control 0.02, chance 0.03, 324 rows
-      qa        control     0.02 (0.00 to 0.06), chance 0.03, 162 rows
-    """
-    from kbench.benchmarks.asking import Asking
-    from kbench.benchmarks.models.protocol import Decoding
-    from kbench.benchmarks.results import base_of
-    from kbench.benchmarks.scoring import BASELINES, score
-
-    opened, name = load_release(release), str(model)
-    against = str(base) if base is not None else base_of(name)
-    if name not in BASELINES or against:
-        _trainer()
-    asking = Asking(limit=limit, decoding=Decoding(max_tokens=max_tokens))
-    return score(opened, name, Path(out), asking, base=against, batch=batch_size, progress=progress)
-
-
-def _trainer() -> Any:
+def trainer() -> Any:
     """The module that trains. Raises MissingExtra where torch or another of its libraries is not installed."""
     try:
         return import_module("kbench.benchmarks.run")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kbench.benchmarks.models.protocol import GREEDY, Decoding
+from kbench.benchmarks.prompting import PLAIN, Prompting
 
 ASKED: tuple[str, ...] = ("train", "test", "control")
 """The splits a model is scored on: recall of what it saw, the held-out questions, and the never-trained twins."""
@@ -18,6 +19,7 @@ class Asking:
 
     splits: tuple[str, ...] = ASKED
     limit: int | None = None
+    prompting: Prompting = PLAIN
     decoding: Decoding = GREEDY
     likelihood: bool = False
 
@@ -26,6 +28,7 @@ class Asking:
         return {
             "splits": list(self.splits),
             "limit": self.limit,
+            "prompt": self.prompting.to_dict(),
             "max_tokens": self.decoding.max_tokens,
             "decoding": "greedy" if self.decoding.temperature == 0 else "sampled",
             "likelihood": self.likelihood,

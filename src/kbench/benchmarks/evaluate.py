@@ -7,7 +7,7 @@ from kbench.benchmarks.kept import Kept
 from kbench.benchmarks.match import exact_match
 from kbench.benchmarks.metrics import Sample
 from kbench.benchmarks.models.protocol import Model, Reply
-from kbench.benchmarks.prompts import prediction_of
+from kbench.benchmarks.prompting import Prompting, read_answer
 from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError
 
@@ -34,11 +34,11 @@ def ask_all(model: Model, items: Sequence[Item], asking: Asking, kept: Kept, pro
         ) from None
 
 
-def judge(item: Item, reply: Reply | None) -> Sample:
+def judge(item: Item, reply: Reply | None, prompting: Prompting) -> Sample:
     """The verdict on a reply: of an error or a refusal there is none, and an empty one is wrong."""
     said = reply or _SILENT
     if said.error or said.refused or not said.texts:
         return Sample(item, "".join(said.texts[:1]), None, None, "unscored" if said.refused else "error")
-    prediction = prediction_of(item.row, said.texts[0])
+    prediction = read_answer(prompting, item.row, said.texts[0])
     right = exact_match(prediction, item.row["answers"])
     return Sample(item, prediction, right, float(right), "scored")

@@ -62,9 +62,9 @@ class Kept:
 
 
 @contextmanager
-def kept_in(folder: Path) -> Iterator[Kept]:
+def kept_in(folder: Path, name: str = KEPT) -> Iterator[Kept]:
     """What a folder has kept, open for more. A last line that was cut off by a kill is dropped."""
-    path = folder / KEPT
+    path = folder / name
     with told_in_one_line(path), path.open("a+b") as raw:
         raw.seek(0)
         whole = raw.read()

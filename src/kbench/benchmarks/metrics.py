@@ -2,29 +2,71 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kbench.benchmarks.definitions import PER_SAMPLE
 from kbench.benchmarks.match import exact_match
+from kbench.benchmarks.measures import text_measures
+from kbench.benchmarks.resampling import intervals, sign_flip
+from kbench.benchmarks.subject import answer_entropy, modal_rate, modal_rate_expected, swapped
 from kbench.benchmarks.tasks import Guessing, Item, modal_answer
 from kbench.schema import REASONING, Status
-
-_RESAMPLES = 2000
-_STREAM = 20250307
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One scored item. `correct` and `score` are None where the status is not `scored`."""
+    """One scored item. `correct` and `score` are None where the status is not `scored`.
+
+    `likelihood` has the measures of `likelihood.likelihoods`, where the model was asked for them.
+    """
 
     item: Item
     prediction: str
     correct: bool | None
     score: float | None
     status: Status
+    likelihood: Mapping[str, float | None] = field(default_factory=dict)
+
+    @cached_property
+    def measures(self) -> dict[str, float | None]:
+        """Every measure of `definitions.PER_SAMPLE`; None where it does not apply, and all of them where unscored."""
+        found: dict[str, float | None] = dict.fromkeys(PER_SAMPLE)
+        if self.status == "scored":
+            found |= {**text_measures(self.item.row, self.prediction), **self.likelihood}
+        return found
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The mean of a measure over the `n` rows that it applies to, its 95 % interval over entities and its stderr."""
+
+    value: float
+    low: float
+    high: float
+    stderr: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Exact match less the base's, on the `rows` that both were scored on; `name` says what that is of this probe.
+
+    `low` and `high` resample entities, `p` flips their signs (two-sided; never less than `floor`).
+    """
+
+    name: Literal["gain", "leak", "retention"]
+    value: float
+    low: float
+    high: float
+    p: float
+    floor: float
+    rows: int
+    entities: int
 
 
 @dataclass(frozen=True)
@@ -34,7 +76,8 @@ class Accuracy:
     `low` and `high` are a 95 % interval from a cluster bootstrap over entities (2,000 resamples, fixed stream);
     `stderr` is the standard deviation of the resampled means; `control` is the accuracy on never-trained twins in the
     same style, `chance` that of a uniform guess, `majority` that of the relation's commonest value, `base` that of the
-    untuned model: None where it was not measured.
+    untuned model: None where it was not measured. `measures` are the others, by name, each where it applies to a row;
+    `versus_base` is there where the base's verdict on each row is known.
     """
 
     style: str
@@ -52,16 +95,21 @@ class Accuracy:
     chance: float
     majority: float
     base: float | None
+    versus_base: Difference | None = None
+    measures: dict[str, Measure] = field(default_factory=dict)
 
 
 def accuracies(samples: Iterable[Sample], known: Guessing, base: Mapping[str, bool | None] | None) -> list[Accuracy]:
     """The accuracy of every style and probe among the samples, in the order they appear.
 
-    `base` is the base's verdict by row id.
+    `base` says of each row (by id) whether the untuned model was right, None where it was not scored.
     """
+    every = list(samples)
     groups: dict[tuple[str, str], list[Sample]] = defaultdict(list)
-    for sample in samples:
+    for sample in every:
         groups[sample.item.row["style"], sample.item.row["probe"]].append(sample)
+    right_ids = {s.item.row["id"]: bool(s.correct) for s in every if s.status == "scored"}
+    verdicts = {key: value for key, value in (base or {}).items() if value is not None}
     found = []
     for (style, probe), group in groups.items():
         scored = [s for s in group if s.status == "scored"]
@@ -75,6 +123,7 @@ def accuracies(samples: Iterable[Sample], known: Guessing, base: Mapping[str, bo
             for s in groups.get((style, "control"), [])
             if s.status == "scored" and _is_twin(s.item.row, probe)
         ]
+        untuned = [verdicts[row["id"]] for row in rows if row["id"] in verdicts]
         found.append(
             Accuracy(
                 style=style,
@@ -91,16 +140,12 @@ def accuracies(samples: Iterable[Sample], known: Guessing, base: Mapping[str, bo
                 control=float(np.mean(control)) if control and probe != "control" else None,
                 chance=float(np.mean([known.chance(row) for row in rows])),
                 majority=float(np.mean([exact_match(modal_answer(known, row), row["answers"]) for row in rows])),
-                base=_mean_of(base, rows) if base else None,
+                base=float(np.mean(untuned)) if untuned else None,
+                versus_base=_versus(probe, scored, verdicts) if untuned else None,
+                measures=_measures(scored, known, right_ids),
             )
         )
     return found
-
-
-def _mean_of(verdicts: Mapping[str, bool | None], rows: list[dict[str, Any]]) -> float | None:
-    """The share of rows that were answered right, of those with a verdict."""
-    found = [right for row in rows if (right := verdicts.get(row["id"])) is not None]
-    return sum(found) / len(found) if found else None
 
 
 def _is_twin(row: dict[str, Any], probe: str) -> bool:
@@ -109,12 +154,50 @@ def _is_twin(row: dict[str, Any], probe: str) -> bool:
     return probe not in ("multihop", "compare", "aggregate") or kind == probe
 
 
+def _versus(probe: str, scored: list[Sample], verdicts: Mapping[str, bool]) -> Difference:
+    both = [s for s in scored if s.item.row["id"] in verdicts]
+    entities = [s.item.row["entity_id"] for s in both]
+    change = np.asarray([float(bool(s.correct)) - float(verdicts[s.item.row["id"]]) for s in both])
+    interval, test = intervals(entities, change[:, None])[0], sign_flip(entities, change)
+    return Difference(
+        name="leak" if probe == "control" else "retention" if probe == "known" else "gain",
+        value=float(change.mean()),
+        low=interval.low,
+        high=interval.high,
+        p=test.p,
+        floor=test.floor,
+        rows=len(both),
+        entities=len(set(entities)),
+    )
+
+
+def _measures(scored: list[Sample], known: Guessing, right: Mapping[str, bool]) -> dict[str, Measure]:
+    """Every measure that applies to a row of the group."""
+    rows, predictions = [s.item.row for s in scored], [s.prediction for s in scored]
+    columns: dict[str, list[float | None]] = {name: [s.measures[name] for s in scored] for name in PER_SAMPLE}
+    columns |= {
+        "given_hops": [float(bool(s.correct)) if _hops_known(s.item.row, right) else None for s in scored],
+        "modal_rate": modal_rate(rows, predictions, known),
+        "modal_rate_expected": modal_rate_expected(rows, known),
+        "answer_entropy": answer_entropy(rows, predictions),
+        "answer_entropy_expected": answer_entropy(rows, [row["answer"] for row in rows]),
+        "swapped": swapped(rows, predictions),
+    }
+    there = {name: column for name, column in columns.items() if any(value is not None for value in column)}
+    values = np.asarray(list(there.values()), dtype=np.float64).T  # None becomes NaN
+    found = intervals([row["entity_id"] for row in rows], values)
+    return {
+        name: Measure(float(np.nanmean(column)), each.low, each.high, each.stderr, int((~np.isnan(column)).sum()))
+        for name, column, each in zip(there, values.T, found, strict=True)
+    }
+
+
+def _hops_known(row: dict[str, Any], right: Mapping[str, bool]) -> bool:
+    """Whether every question that a row of several hops builds on was asked and answered right."""
+    return row["hops"] > 1 and bool(row["hop_ids"]) and all(right.get(hop, False) for hop in row["hop_ids"])
+
+
 def bootstrap(clusters: list[str], right: NDArray[np.float64]) -> tuple[float, float, float]:
     """The 95 % percentile interval and standard error of a mean whose unit of resampling is the cluster."""
-    _, places = np.unique(np.asarray(clusters), return_inverse=True)
-    sums, counts = np.bincount(places, weights=right), np.bincount(places)
-    stream = np.random.default_rng(_STREAM)
-    drawn = stream.integers(0, sums.size, size=(_RESAMPLES, sums.size))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high), float(means.std(ddof=1))
+    found = intervals(clusters, right[:, None])[0]
+    return found.low, found.high, found.stderr

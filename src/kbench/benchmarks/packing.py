@@ -4,128 +4,196 @@ Positions restart at each document; transformers reads that as the block mask, s
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 
-from kbench.benchmarks.prompts import completion_of, prompt_of
-from kbench.benchmarks.recipe import Loss, TrainRecipe
-from kbench.errors import SpecError
-from kbench.schema import DOCUMENT_STYLES
+from kbench.benchmarks.diet import Diet, Lesson
+from kbench.benchmarks.examples import Example, tokenized
+from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.replay import drawing, replay
+from kbench.errors import ReleaseError, SpecError
+from kbench.ids import digest_of
 from kbench.store import Release
 
 IGNORED = -100
 """The label of a token that is not learned."""
 
-
-@dataclass(frozen=True)
-class Example:
-    """One text as token ids, how many of its first tokens are prompt, and how often it is shown."""
-
-    tokens: list[int]
-    prompt: int
-    repeat: int
+Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+Shown = tuple[tuple[int, int] | None, Example]
+"""A text and the turn of its lesson; None: it is replayed and has none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PackedRows:
-    """Training rows of equal length; `tokens` counts the tokens that are not padding."""
+    """Training rows of equal length, each laid out when it is asked for; a text shown twice is kept once.
 
-    rows: list[dict[str, torch.Tensor]]
+    `tokens` counts the tokens that are not padding. `ordered` says that the rows are to be read as they stand, and
+    `epochs` how many there are when each epoch ends. Each row has several texts, or one where they are not packed.
+    """
+
+    texts: Ints
+    """The tokens of all texts, end to end."""
+    starts: Ints
+    """Where each text begins, and the last one ends."""
+    learned: Ints
+    """The place in each text of the first token that is learned."""
+    shown: Ints
+    """Texts in the order in which they are shown."""
+    firsts: Ints
+    """The place among `shown` of each row's first text, and the end."""
+    width: int
+    pad: int
     tokens: int
+    ordered: bool
+    epochs: tuple[int, ...]
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.firsts) - 1
 
     def __getitem__(self, place: int) -> dict[str, torch.Tensor]:
-        return self.rows[place]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        here = self.shown[self.firsts[place] : self.firsts[place + 1]]
+        tokens = np.full(self.width, self.pad)
+        labels = np.full(self.width, IGNORED)
+        places = np.empty(self.width, dtype=np.int64)
+        at = 0
+        for text in here:
+            length = int(self.starts[text + 1] - self.starts[text])
+            learned = int(self.learned[text])
+            tokens[at : at + length] = self.texts[self.starts[text] : self.starts[text + 1]]
+            labels[at + learned : at + length] = tokens[at + learned : at + length]
+            places[at : at + length] = np.arange(length)
+            at += length
+        places[at:] = np.arange(self.width - at)
+        columns = {"input_ids": tokens, "labels": labels, "position_ids": places}
+        return {name: torch.from_numpy(column) for name, column in columns.items()}
 
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        return (self[place] for place in range(len(self)))
 
-def examples_of(release: Release, style: str, split: str, tokenizer: Any, loss: Loss) -> list[Example]:
-    """The rows of a split as token ids, each closed by the end token."""
-    rows = release.table(style, split).to_pylist()
-    if not rows:
-        return []
-    if style in DOCUMENT_STYLES:
-        prompts, texts = [""] * len(rows), [row["text"] for row in rows]
-    else:
-        prompts = [prompt_of(row) for row in rows]
-        texts = [prompt + completion_of(row) for prompt, row in zip(prompts, rows, strict=True)]
-    full = tokenizer(texts, return_attention_mask=False)["input_ids"]
-    shown = tokenizer(prompts, return_attention_mask=False)["input_ids"] if any(prompts) else [[]] * len(rows)
-    return [
-        Example([*tokens, tokenizer.eos_token_id], len(prompt) if loss == "answer" else 0, row["repeat"])
-        for tokens, prompt, row in zip(full, shown, rows, strict=True)
-    ]
+    @property
+    def rows(self) -> list[dict[str, torch.Tensor]]:
+        """Every row, laid out."""
+        return list(self)
 
-
-def training_rows(release: Release, tokenizer: Any, recipe: TrainRecipe) -> PackedRows:
-    """Every row of `train` as often as it repeats, with the recipe's share of `pretrain` text among them."""
-    taught = [e for style in recipe.styles for e in examples_of(release, style, "train", tokenizer, recipe.loss)]
-    shown = [e for e in taught for _ in range(e.repeat * recipe.epochs)]
-    stream = random.Random(recipe.seed)
-    if recipe.replay:
-        wanted = sum(len(e.tokens) for e in shown) * recipe.replay / (1 - recipe.replay)
-        shown += _draw(pretrain_examples(release, tokenizer), wanted, stream)
-    stream.shuffle(shown)
-    return pack(shown, recipe.context, tokenizer.eos_token_id)
-
-
-def pretrain_examples(release: Release, tokenizer: Any) -> list[Example]:
-    """Every row of the `pretrain` split in every style, learned on all its tokens."""
-    styles = [config for config in release.configs() if "pretrain" in release.splits(config)]
-    if not styles:
-        raise SpecError(f"the release {release.path} has no pretrain split: generate it from a spec with background")
-    return [e for style in styles for e in examples_of(release, style, "pretrain", tokenizer, "all")]
-
-
-def _draw(examples: list[Example], wanted: float, stream: random.Random) -> list[Example]:
-    drawn: list[Example] = []
-    tokens = 0
-    weights = [e.repeat for e in examples]
-    while tokens < wanted:
-        for example in stream.choices(examples, weights, k=64):
-            drawn.append(example)
-            tokens += len(example.tokens)
-            if tokens >= wanted:
-                break
-    return drawn
+    @cached_property
+    def digest(self) -> str:
+        """What names the rows and their order: two trainings of the same digest read the same."""
+        ends = np.asarray([self.width, *self.epochs], dtype=np.int64)
+        rows = (column.numpy().tobytes() for row in self for column in row.values())
+        return digest_of(ends.tobytes(), *rows)
 
 
 def pack(examples: Iterable[Example], context: int, pad: int) -> PackedRows:
     """Lay examples end to end into rows of `context` tokens, whole: the next row begins where one does not fit."""
-    rows: list[dict[str, torch.Tensor]] = []
-    tokens: list[int] = []
-    labels: list[int] = []
-    places: list[int] = []
-    total = 0
+    return lay([list(examples)], context, pad)
 
-    def close() -> None:
-        short = context - len(tokens)
-        rows.append(
-            {
-                "input_ids": torch.tensor(tokens + [pad] * short),
-                "labels": torch.tensor(labels + [IGNORED] * short),
-                "position_ids": torch.tensor(places + list(range(short))),
-            }
-        )
-        for column in (tokens, labels, places):
-            column.clear()
 
-    for example in examples:
-        length = len(example.tokens)
-        if length > context:
-            raise SpecError(f"a training text has {length} tokens, more than the context of {context}: give --context")
-        if len(tokens) + length > context:
-            close()
+def lay(
+    epochs: Sequence[Sequence[Example]], context: int, pad: int, *, together: bool = True, ordered: bool = False
+) -> PackedRows:
+    """The examples of each epoch in rows of `context` tokens, each epoch from a row of its own on.
+
+    Where they are not laid `together`, each has a row, as long as the longest (rounded up to 8). Raises SpecError
+    where a text is longer than the context.
+    """
+    pool = list({id(example): example for epoch in epochs for example in epoch}.values())
+    number = {id(example): place for place, example in enumerate(pool)}
+    lengths = [len(example.tokens) for example in pool]
+    longest = max(lengths, default=0)
+    if longest > context:
+        raise SpecError(f"a training text has {longest} tokens, more than the context of {context}: give --context")
+    width = context if together else min(context, -(-longest // 8) * 8)
+    shown = [number[id(example)] for epoch in epochs for example in epoch]
+    firsts, ends, place = list[int](), list[int](), 0
+    for epoch in epochs:
+        full = width
+        for text in shown[place : place + len(epoch)]:
+            if full + lengths[text] > width or not together:
+                firsts.append(place)
+                full = 0
+            full += lengths[text]
+            place += 1
+        ends.append(len(firsts))
+    return PackedRows(
+        texts=np.fromiter(chain.from_iterable(example.tokens for example in pool), dtype=np.int64, count=sum(lengths)),
+        starts=np.cumsum([0, *lengths], dtype=np.int64),
         # The first token of a document is nobody's next token.
-        learned = max(1, example.prompt)
-        tokens += example.tokens
-        labels += [IGNORED] * learned + example.tokens[learned:]
-        places += range(length)
-        total += length
-    if tokens:
-        close()
-    return PackedRows(rows, total)
+        learned=np.asarray([max(1, example.prompt) for example in pool], dtype=np.int64),
+        shown=np.asarray(shown, dtype=np.int64),
+        firsts=np.asarray([*firsts, len(shown)], dtype=np.int64),
+        width=width,
+        pad=pad,
+        tokens=sum(lengths[text] for text in shown),
+        ordered=ordered,
+        epochs=tuple(ends),
+    )
+
+
+def training_rows(release: Release, tokenizer: Any, recipe: TrainRecipe) -> PackedRows:
+    """What a recipe reads of a release: `train` as often as it repeats, with its share of replay, epoch by epoch.
+
+    Only `train` and `pretrain` are opened. Raises ReleaseError or SpecError where a method of the recipe has nothing
+    to work on, and SpecError where a text is longer than the context.
+    """
+    diet, stream = Diet(release, recipe), random.Random(recipe.seed)
+    lessons = [lesson for style in recipe.styles for lesson in _learned(diet, style, tokenizer)]
+    if not lessons:
+        by = f" by only = {list(recipe.only)}: take other labels" if recipe.only else ": take another release"
+        raise ReleaseError(f"the release {release.path} has no {', '.join(recipe.styles)} left to train on{by}")
+    more = replay(release, tokenizer, recipe, stream) if recipe.replay else None
+    epochs = list[list[Example]]()
+    for epoch in range(recipe.epochs):
+        shown: list[Shown] = [(lesson.turn, texts[place]) for lesson, texts in lessons for place in lesson.shown(epoch)]
+        if more:
+            wanted = _tokens(text for _, text in shown) * recipe.replay / (1 - recipe.replay)
+            shown += [(None, text) for text in more(wanted)]
+        stream.shuffle(shown)
+        epochs.append([text for _, text in _in_turn(shown)])
+    if recipe.known_at_end:
+        known = [
+            e
+            for style, rows in diet.known().items()
+            for e in tokenized(rows, style, tokenizer, recipe.loss, chat=recipe.chat)
+        ]
+        wanted = sum(map(_tokens, epochs)) * recipe.known_at_end / (1 - recipe.known_at_end)
+        epochs[-1] += drawing(known, stream)(wanted)
+    return lay(epochs, recipe.context, tokenizer.eos_token_id, together=recipe.packing, ordered=_is_ordered(recipe))
+
+
+def _is_ordered(recipe: TrainRecipe) -> bool:
+    """Whether the rows are to be read as they stand: what comes first is part of the recipe."""
+    in_turn = recipe.order == "sequence" or recipe.curriculum != "none"
+    return recipe.epochs > 1 or in_turn or recipe.known_at_end > 0
+
+
+def _learned(diet: Diet, style: str, tokenizer: Any) -> list[tuple[Lesson, list[Example]]]:
+    """The lessons of a style, each with its wordings as token ids."""
+    lessons = diet.lessons(style)
+    rows = [row for lesson in lessons for row in lesson.wordings]
+    texts = iter(tokenized(rows, style, tokenizer, diet.recipe.loss, chat=diet.recipe.chat))
+    return [(lesson, [next(texts) for _ in lesson.wordings]) for lesson in lessons]
+
+
+def _in_turn(shown: list[Shown]) -> list[Shown]:
+    """Lessons by turn, in the drawn order within one; text that has no turn stays where it was drawn."""
+    places = [place for place, (turn, _) in enumerate(shown) if turn is not None]
+    ordered = list(shown)
+    for place, one in zip(places, sorted((shown[place] for place in places), key=_turn), strict=True):
+        ordered[place] = one
+    return ordered
+
+
+def _turn(one: Shown) -> tuple[int, int]:
+    return one[0] or (0, 0)
+
+
+def _tokens(texts: Iterable[Example]) -> int:
+    return sum(len(text.tokens) for text in texts)

@@ -3,8 +3,7 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from kbench.errors import SpecError
-from kbench.schema import STYLES
+from kbench.benchmarks.recipe_rules import check_recipe
 
 Method = Literal["full", "lora"]
 Loss = Literal["answer", "all"]
@@ -49,7 +48,7 @@ class TrainRecipe:
     replay: float = 0.0
     replay_text: str = ""
     knownness: str = ""
-    only: tuple[str, ...] = ()
+    only: tuple[Label, ...] = ()
     idk: bool = False
     curriculum: Curriculum = "none"
     known_at_end: float = 0.0
@@ -78,17 +77,7 @@ class TrainRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for style in self.styles:
-            if style not in STYLES:
-                raise SpecError(f"unknown style {style!r}: have {', '.join(STYLES)}")
-        bounds = {"epochs": (1, 10_000), "batch": (1, 65_536), "context": (8, 1_048_576), "seed": (0, 2**32 - 1)}
-        for name, (least, most) in bounds.items():
-            if not least <= getattr(self, name) <= most:
-                raise SpecError(f"{name} must lie in {least} to {most:,} (got {getattr(self, name)})")
-        if not 0 < self.learning_rate < 1:
-            raise SpecError(f"learning rate must lie between 0 and 1 (got {self.learning_rate})")
-        if not 0 <= self.replay < 1:
-            raise SpecError(f"replay must lie in 0 to 1 (got {self.replay})")
+        check_recipe(self)
 
     def with_context(self, context: int) -> "TrainRecipe":
         """The same recipe with packed rows of another length."""

@@ -1,17 +1,19 @@
 """A result on disk: results.json in lm-eval's shape with a `kbench` block, and every sample as Parquet."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kbench import __version__
+from kbench.benchmarks.definitions import MEASURES, definitions
 from kbench.benchmarks.metrics import Accuracy, Sample
 from kbench.ids import digest_of, file_sha256
-from kbench.schema import SAMPLE_SCHEMA
+from kbench.schema import SAMPLE_SCHEMA, Status
 from kbench.store import Release, write_json, write_table
 
 RESULTS = "results.json"
@@ -19,14 +21,26 @@ SAMPLES = "samples.parquet"
 RUN = "kbench_run.json"
 """What a run folder keeps about itself."""
 
+ADAPTER = "adapter_model"
+"""What the name of an adapter's weights begins with."""
+
 LAB_BASE = "kbench_base.json"
 """What a base of the lab keeps about itself."""
 
 
 def model_digests(path: Path) -> dict[str, str]:
-    """The digests of a model folder's weights and tokenizer; empty where it is no folder."""
-    weights = sorted(path.glob("*.safetensors"))
+    """The digests of a model folder's weights and tokenizer; empty where it is no folder.
+
+    Of an adapter's folder, `adapter` is its own digest, and `weights` that of its base where that is a folder.
+    """
+    weights = [p for p in sorted(path.glob("*.safetensors")) if not p.name.startswith(ADAPTER)]
+    adapter = sorted(path.glob(f"{ADAPTER}*.safetensors"))
     tokenizer = [p for p in (path / "tokenizer.json", path / "tokenizer.model") if p.is_file()]
+    if adapter:
+        config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
+        below = model_digests(Path(config.get("base_model_name_or_path") or path / "no base"))
+        own = {"tokenizer": digest_of(*(file_sha256(p) for p in tokenizer))} if tokenizer else {}
+        return {**below, **own, "adapter": digest_of(*(file_sha256(p) for p in adapter))}
     if not weights:
         return {}
     return {
@@ -81,12 +95,14 @@ def _shape(
     release: Release, model: str, accuracies: list[Accuracy], samples: list[Sample], about: dict[str, Any]
 ) -> dict[str, Any]:
     tasks = {f"kbench_{release.world}_{a.style}_{a.probe}": a for a in accuracies}
+    statuses = Counter(sample.status for sample in samples)
     return {
         "results": {
             name: {
                 "alias": f"{a.style} {a.probe}",
                 "exact_match,none": a.accuracy,
                 "exact_match_stderr,none": a.stderr,
+                **_measured(a),
                 "sample_len": a.rows,
             }
             for name, a in tasks.items()
@@ -96,16 +112,35 @@ def _shape(
         "n-samples": {
             name: {"original": a.rows + a.unscored + a.errors, "effective": a.rows} for name, a in tasks.items()
         },
-        "higher_is_better": {name: {"exact_match": True} for name in tasks},
+        "higher_is_better": {
+            name: {"exact_match": True, **{m: better for m in a.measures if (better := _better(m)) is not None}}
+            for name, a in tasks.items()
+        },
         "config": {"model": model, **about.get("scoring", {})},
         "model_name": model,
         "kbench": {
             "version": __version__,
             "samples": len(samples),
+            "status": {status: statuses[status] for status in get_args(Status)},
+            "n_errors": statuses["error"],
+            "n_unscored": statuses["unscored"],
             **about,
             "scores": [asdict(a) for a in accuracies],
+            "definitions": definitions(),
         },
     }
+
+
+def _measured(a: Accuracy) -> dict[str, float]:
+    """The measures beside exact match, named as lm-eval names metrics."""
+    found = dict[str, float]()
+    for name, measure in a.measures.items():
+        found |= {f"{name},none": measure.value, f"{name}_stderr,none": measure.stderr}
+    return found
+
+
+def _better(measure: str) -> bool | None:
+    return MEASURES[measure].higher_is_better
 
 
 def _sample_table(samples: list[Sample]) -> pa.Table:
@@ -119,6 +154,7 @@ def _sample_table(samples: list[Sample]) -> pa.Table:
             "correct": s.correct,
             "score": s.score,
             "status": s.status,
+            **s.measures,
         }
         for name, column in columns.items():
             column.append(values[name])

@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from kbench import __version__
 from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.engine import ENGINE, Engine
 from kbench.benchmarks.evaluate import ask_all, judge
 from kbench.benchmarks.kept import KEPT, kept_in
 from kbench.benchmarks.metrics import Sample, accuracies
-from kbench.benchmarks.models.baselines import Majority, Oracle, Uniform
+from kbench.benchmarks.models.open import open_model
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.results import RESULTS, model_digests, read_result, read_verdicts, write_result
 from kbench.benchmarks.tasks import guessing, load_items
@@ -29,8 +30,6 @@ PLAN = ".kbench_result_plan.json"
 """What an unfinished result is to become."""
 
 EVERYTHING = Asking()
-
-BASELINES = ("oracle", "random", "majority")
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,19 +57,6 @@ class Result:
         return "\n".join(lines)
 
 
-def open_model(name: str, release: Release, batch: int) -> Model:
-    """A baseline by name, or a transformers model by folder or Hub id. Raises ModelError of one line."""
-    if name == "oracle":
-        return Oracle()
-    if name == "random":
-        return Uniform(guessing(release))
-    if name == "majority":
-        return Majority(guessing(release))
-    from kbench.benchmarks.models.hf import load_hf
-
-    return load_hf(name, batch=batch)
-
-
 def score(
     release: Release,
     model: str,
@@ -79,7 +65,7 @@ def score(
     *,
     base: str | None = None,
     base_result: Path | None = None,
-    batch: int = 256,
+    engine: Engine = ENGINE,
     opened: Model | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Result:
@@ -107,10 +93,10 @@ def score(
     if base:
         where = base_result or _base_folder(question)
         if base_result is None:
-            score(release, base, where, asking, batch=batch, progress=told.of_the_base)
+            score(release, base, where, asking, engine=engine, progress=told.of_the_base)
         untuned = read_verdicts(where)
-    tuned = opened or open_model(model, release, batch)
-    items = load_items(release, asking.splits, asking.limit)
+    tuned = opened or open_model(model, release, engine, base=base, chat=asking.prompting.chat)
+    items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat)
     told.begin(len(items))
     prepare_folder(out, PLAN, RESULTS)
     with folder_lock(out):
@@ -119,7 +105,7 @@ def score(
         start, cpu = time.perf_counter(), time.process_time()
         with kept_in(out) as kept:
             ask_all(tuned, items, asking, kept, told.step)
-            samples = [judge(item, kept.failed(item)) for item in items]
+            samples = [judge(item, kept.failed(item), asking.prompting) for item in items]
             read, written = kept.tokens(items)
         cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
         about = {

@@ -1,11 +1,13 @@
 """The items of a release that a model is asked, and what guessing would score on them."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kbench.benchmarks.prompts import prompt_of
+from kbench.benchmarks.prompting import PLAIN, Chat, Prompting, open_prompter
+from kbench.benchmarks.reasoning import Bridge
 from kbench.errors import ReleaseError, SpecError
 from kbench.schema import QUESTION_STYLES, REASONING
 from kbench.store import Release
@@ -19,13 +21,16 @@ class Item:
     """One question row, the split it stands in, and the exact prompt that is shown.
 
     Where the prompt was made by a chat template (`chat`), it brings the special tokens that it begins with; `messages`
-    are the turns that it was made of.
+    are the turns that it was made of. `bridges` are the values that a chain of thought must name on its way,
+    `shots` the rows that were shown before the question, each with its `split`.
     """
 
     row: dict[str, Any]
     split: str
     prompt: str
     messages: tuple[Mapping[str, str], ...] = ()
+    bridges: tuple[Bridge, ...] = ()
+    shots: tuple[dict[str, Any], ...] = ()
 
     @property
     def chat(self) -> bool:
@@ -54,6 +59,12 @@ class Guessing:
             return [self.subjects[fact] for fact in row["fact_ids"]]
         return self.values.get(pool_of(row["style"], row["relation"]), [])
 
+    def in_form(self, row: dict[str, Any]) -> bool:
+        """Whether the answer is written as its pool's values are, not as a year, in words, or rounded."""
+        values = self.values.get(pool_of(row["style"], row["relation"]), [])
+        place = bisect_left(values, row["answer"])
+        return place < len(values) and values[place] == row["answer"]
+
 
 def pool_of(style: str, relation: str) -> str:
     """The name of the pool of values that a question's answer comes from."""
@@ -61,18 +72,49 @@ def pool_of(style: str, relation: str) -> str:
     return f"{style}/{relation}" if derived else relation.split(".")[-1]
 
 
-def load_items(release: Release, splits: Iterable[str], limit: int | None = None) -> list[Item]:
-    """Every question of the given splits, or of each style and split the first `limit`; `tone` has no exact answer."""
+def load_items(
+    release: Release,
+    splits: Iterable[str],
+    limit: int | None = None,
+    prompting: Prompting = PLAIN,
+    chat: Chat | None = None,
+) -> list[Item]:
+    """Every question of the given splits, or of each style and split the first `limit`; `tone` has no exact answer.
+
+    Each is put as `prompting` says; `chat` is the `chat` of the model to be asked.
+
+    Raises:
+        ReleaseError: there is no question.
+        SpecError: the limit is below 1, or there are fewer exemplars than the prompting wants.
+        ModelError: a chat is wanted and the model has no chat template.
+    """
     if limit is not None and limit < 1:
         raise SpecError(f"limit must be at least 1 (got {limit})")
-    items = []
+    rows = list[tuple[dict[str, Any], str]]()
     for style in (config for config in release.configs() if config in QUESTION_STYLES - UNMATCHED):
         for split in (s for s in splits if s in release.splits(style)):
-            rows = release.table(style, split)
-            items += [Item(row, split, prompt_of(row)) for row in rows.slice(0, limit).to_pylist()]
-    if not items:
+            rows += [(row, split) for row in release.table(style, split).slice(0, limit).to_pylist()]
+    if not rows:
         raise ReleaseError(f"the release {release.path} has no questions: generate it with --style qa or --style all")
+    prompter = open_prompter(release, [row for row, _ in rows], prompting, chat)
+    items = []
+    for row, split in rows:
+        shown = prompter.shown(row)
+        items.append(Item(row, split, shown.prompt, shown.messages, shown.bridges, shown.shots))
     return items
+
+
+def shots_shown(items: Iterable[Item]) -> dict[str, int]:
+    """How many exemplars all prompts show, from which splits, and how many are of another relation than the question.
+
+    With `shots_from="same"` the last are those that stood in where a relation had too few subjects.
+    """
+    shown = Counter[str]()
+    for item in items:
+        for shot in item.shots:
+            shown[shot["split"]] += 1
+            shown["other relation"] += shot["relation"] != item.row["relation"]
+    return dict(sorted(shown.items()))
 
 
 def guessing(release: Release) -> Guessing:

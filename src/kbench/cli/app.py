@@ -6,11 +6,13 @@ import typer
 
 from kbench import __version__
 from kbench.cli.audit import audit
+from kbench.cli.compare import compare
 from kbench.cli.demo import demo
 from kbench.cli.evaluate import evaluate
 from kbench.cli.export import export
 from kbench.cli.generate import generate
 from kbench.cli.init import init
+from kbench.cli.know import know
 from kbench.cli.preview import preview
 from kbench.cli.pull import pull
 from kbench.cli.push import push
@@ -37,6 +39,8 @@ app.command()(push)
 app.command()(pull)
 app.command()(train)
 app.command("eval")(evaluate)
+app.command()(know)
+app.command()(compare)
 app.add_typer(templates, name="templates")
 
 

@@ -6,52 +6,108 @@ from typing import Annotated, Any
 
 import typer
 
-from kbench.cli.console import ReleaseName, need_training, progress_bar, say_aside
+from kbench.cli.console import ReleaseName, progress_bar, say_aside
+from kbench.cli.engines import (
+    Backend,
+    BatchSize,
+    Concurrency,
+    Price,
+    RemoteCode,
+    RequestsPerMinute,
+    Timeout,
+    engine_of,
+    fetched,
+    need_engine,
+)
 from kbench.shelf import DEFAULT
 
 
-class Backend(enum.StrEnum):
-    """What --backend takes."""
+class PromptKind(enum.StrEnum):
+    """What --prompt takes."""
 
-    auto = "auto"
-    hf = "hf"
+    plain = "plain"
+    cot = "cot"
+    open_book = "open-book"
+
+
+class ShotsSource(enum.StrEnum):
+    """What --shots-from takes."""
+
+    same = "same"
+    other = "other"
 
 
 def evaluate(
-    model: Annotated[str, typer.Option(help="A folder, a Hub id, or oracle, random, majority.")],
+    model: Annotated[str, typer.Option(help="A folder, a Hub id, openai:MODEL@URL, or oracle, random, majority.")],
     out: Annotated[Path | None, typer.Option(help="The folder for the result. [default: kbench-result-MODEL]")] = None,
     release: ReleaseName = DEFAULT,
     base: Annotated[
-        str | None, typer.Option(help="The untuned model, scored on the same rows. [default: the run's]")
+        str | None, typer.Option(help="The untuned model, scored on the same rows. [default: the run's or adapter's]")
     ] = None,
-    backend: Annotated[Backend, typer.Option(help="The engine: transformers.")] = Backend.auto,
+    no_base: Annotated[bool, typer.Option("--no-base", help="Do not score the untuned model.")] = False,
+    prompt: Annotated[
+        PromptKind, typer.Option(help="plain; cot: a chain of thought first; open-book: with the facts given.")
+    ] = PromptKind.plain,
+    shots: Annotated[int, typer.Option(min=0, max=64, help="Worked examples before each question.")] = 0,
+    shots_from: Annotated[
+        ShotsSource, typer.Option(help="Examples of the same relation as the question, or of others.")
+    ] = ShotsSource.same,
+    prompt_seed: Annotated[int, typer.Option(min=0, help="Which examples.")] = 0,
+    chat: Annotated[bool, typer.Option("--chat", help="Ask through the model's own chat template.")] = False,
+    likelihood: Annotated[
+        bool, typer.Option("--likelihood", help="Also weigh answers and options by log-probability.")
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only the first rows of each style and split; the result says so.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=65536, help="Prompts generated together.")] = 256,
-    max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer, in tokens.")] = 32,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="The longest reply, in tokens. [default: 32; 128 for cot]")
+    ] = None,
+    backend: Backend = Backend.auto,
+    batch_size: BatchSize = None,
+    trust_remote_code: RemoteCode = False,
+    concurrency: Concurrency = 16,
+    requests_per_minute: RequestsPerMinute = None,
+    price: Price = None,
+    timeout: Timeout = 60.0,
 ) -> None:
-    """Score a model on a release by exact match.
+    """Score a model on a release by exact match, and by what else a row allows.
 
-    Each score stands beside its control, its base and its chance level.
+    Each score stands beside its control, its base and its chance level. An interrupted scoring goes on.
 
     Example: kbench eval --release my-world --model run-qa --out run-qa-result
     """
-    from kbench.benchmarks.asking import Asking
-    from kbench.benchmarks.models.protocol import Decoding
-    from kbench.benchmarks.results import SAMPLES, base_of, is_lab
-    from kbench.benchmarks.scoring import BASELINES, score
+    from kbench.api.scores import asking_of
+    from kbench.benchmarks.results import SAMPLES, base_of
+    from kbench.benchmarks.scoring import score
     from kbench.hub.find import find_release
 
     with progress_bar("pulling", "bytes") as advance:
         opened = find_release(release, advance, say_aside)
-    base = base or base_of(model)
-    if model not in BASELINES or base:
-        need_training(one_thread=is_lab(base or model))
-    asking = Asking(limit=limit, decoding=Decoding(max_tokens=max_tokens))
-    target = out or Path(f"kbench-result-{Path(model).name}")
+    asking = asking_of(
+        prompt=prompt.value,
+        shots=shots,
+        shots_from=shots_from.value,
+        prompt_seed=prompt_seed,
+        chat=chat,
+        likelihood=likelihood,
+        limit=limit,
+        max_tokens=max_tokens,
+    )
+    engine = engine_of(backend, batch_size, trust_remote_code, concurrency, requests_per_minute, price, timeout)
+    against = None if no_base else base or base_of(model)
+    need_engine(model, against, backend)
+    target = out or Path(f"kbench-result-{Path(model.partition('@')[0].replace(':', '-')).name}")
     with progress_bar("scoring", "rows") as advance:
-        result = score(opened, model, target, asking, base=base, batch=batch_size, progress=advance)
+        result = score(
+            opened,
+            fetched(model),
+            target,
+            asking,
+            base=None if against is None else fetched(against),
+            engine=engine,
+            progress=advance,
+        )
     if not result.scored_now:
         typer.echo(f"{target} is this result already: nothing to do")
     _print(result.about)
@@ -82,5 +138,8 @@ def _print(about: dict[str, Any]) -> None:
             f"{s['rows']:,}",
         )
     Console().print(table)
-    if about["kbench"]["partial"]:
+    kbench = about["kbench"]
+    if kbench["partial"]:
         typer.echo("partial: --limit left rows out, so this is no score of the whole release")
+    if kbench["errors"]:
+        typer.echo(f"{kbench['errors']:,} rows have no reply, so no score: the same command asks them again")

@@ -117,7 +117,8 @@ def _answered(error: HfHubHTTPError, doing: str, repo_id: str, endpoint: str) ->
         return HubError(f"cannot {doing} {repo_id}: it has no such revision at {endpoint} ({because})")
     if isinstance(error, RepositoryNotFoundError):
         seen = "" if get_token() else " (there is none: set HF_TOKEN)"
-        return HubError(f"no dataset {repo_id} at {endpoint}, or your token{seen} may not see it: check the name")
+        what = "model" if doing.endswith("model") else "dataset"
+        return HubError(f"no {what} {repo_id} at {endpoint}, or your token{seen} may not see it: check the name")
     if status == 401:
         return HubError(
             f"{endpoint} does not accept your token ({because}): set HF_TOKEN to a valid one, or `hf auth login` again"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.engine import Engine
 from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import read_result
@@ -105,7 +106,7 @@ def run_cell(seed: int, out: Path, report: Report = lambda share: None) -> dict[
                 ASKING,
                 base=None if name == "base" else str(base.path),
                 base_result=None if name == "base" else out / "results" / "base",
-                batch=512,
+                engine=Engine(batch=512),
             )
             scored |= result.scored_now
             tell(before + SHARES["score"] * number / len(models))

@@ -15,9 +15,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from kbench import __version__
-from kbench.benchmarks.packing import PackedRows, pack, pretrain_examples
+from kbench.benchmarks.packing import PackedRows, pack
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.replay import pretrain_examples
 from kbench.benchmarks.results import LAB_BASE
 from kbench.benchmarks.tasks import UNMATCHED
 from kbench.benchmarks.train import Progress, fit

@@ -1,93 +1,182 @@
-"""Scoring through transformers: batched greedy generation, rows of like length together."""
+"""Scoring through transformers: batches of like length, prompts read once, replies checked against a draft."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
+import jinja2
 import torch
 import transformers
-from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from kbench.benchmarks.models.batching import budget_of, in_batches
+from kbench.benchmarks.models.context import check_context
+from kbench.benchmarks.models.likelihood import weigh_behind_prompts, weigh_whole
+from kbench.benchmarks.models.loading import load
 from kbench.benchmarks.models.protocol import Decoding, Reply, Weight
+from kbench.benchmarks.models.reading import can_read
+from kbench.benchmarks.models.tokens import Ends, draft_tokens, prompt_tokens, stop_tokens, weighed_tokens
+from kbench.benchmarks.models.writing import Sampler, write_draws, write_greedily
 from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError
 
 
 @dataclass
 class HfModel:
-    """A causal language model and its tokenizer."""
+    """A causal language model and its tokenizer.
+
+    `batch` bounds the rows that are read together, which memory bounds anyway. With `draft`, the row's own answer is
+    read with the prompt and kept as far as the model would have written it: the same replies, sooner.
+    """
 
     name: str
-    model: PreTrainedModel
+    model: Any
     tokenizer: Any
-    batch: int = 256
+    batch: int | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+    draft: bool = True
 
     def about(self) -> dict[str, Any]:
-        """Engine, precision, device."""
+        """Engine, precision, device, and where the weights are from."""
         return {
             "engine": f"transformers {transformers.__version__}",
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "device": self.model.device.type,
+            **self.source,
         }
 
     def ask(self, items: Sequence[Item], decoding: Decoding) -> Iterator[tuple[int, Reply]]:
-        """The greedy reply to each item's prompt, a batch of like length at a time."""
-        self.model.eval()
-        encoded = self.tokenizer([item.prompt for item in items], return_attention_mask=False)["input_ids"]
-        order = sorted(range(len(items)), key=lambda i: len(encoded[i]))
-        for start in range(0, len(order), self.batch):
-            places = order[start : start + self.batch]
-            texts = self._continue([encoded[i] for i in places], decoding.max_tokens)
-            for place, text in zip(places, texts, strict=True):
-                yield place, Reply((text,), len(encoded[place]))
+        """The replies to each item's prompt, a batch of like length at a time."""
+        prompts = prompt_tokens(self.tokenizer, items)
+        self._check(items, [len(tokens) for tokens in prompts], decoding)
+        greedy = decoding.temperature == 0
+        drafted = greedy and self.draft and self._rows_apart
+        drafts = draft_tokens(self.tokenizer, items, prompts) if drafted else [[] for _ in items]
+        ends = Ends(self.tokenizer, stop_tokens(self._inner, self.tokenizer), decoding.first_line)
+
+        def write(places: list[int]) -> list[list[list[int]]]:
+            chosen = [prompts[i] for i in places]
+            with self._reading():
+                if not self._rows_apart:
+                    return self._generate(chosen, decoding, ends)
+                if greedy:
+                    return [
+                        [t]
+                        for t in write_greedily(
+                            self._inner, chosen, [drafts[i] for i in places], ends, decoding.max_tokens
+                        )
+                    ]
+                return write_draws(self._inner, chosen, ends, Sampler(decoding))
+
+        draws = 1 if greedy else decoding.samples
+        lengths = [len(tokens) * draws for tokens in prompts]
+        kept = [max(draws, 1 + len(draft)) for draft in drafts]
+        for places, replies in in_batches(lengths, kept, budget_of(self._inner, self.batch), write):
+            for place, drawn in zip(places, replies, strict=True):
+                yield place, self._reply(drawn, len(prompts[place]), ends, decoding.samples)
 
     def weigh(self, asked: Sequence[tuple[Item, str]]) -> Iterator[tuple[int, Weight]]:
-        """Not yet."""
-        raise ModelError("hf cannot weigh yet")
+        """How likely each continuation is, a batch of prompts at a time, each prompt read once for all behind it."""
+        wanted = weighed_tokens(self.tokenizer, asked)
+        lengths = [len(each.prompt) + len(each.continuation) for each in wanted]
+        self._check([item for item, _ in asked], lengths, Decoding(max_tokens=0))
+        way = weigh_behind_prompts if self._rows_apart else weigh_whole
+        found = way(self._inner, wanted, budget_of(self._inner, self.batch))
+        while True:
+            # The mode is held for a batch, not for as long as the caller keeps this waiting.
+            with self._reading():
+                weight = next(found, None)
+            if weight is None:
+                return
+            yield weight
 
     def chat(self, messages: Sequence[Mapping[str, str]]) -> str:
         """The prompt that the model's own chat template makes."""
         if not self.tokenizer.chat_template:
             raise ModelError(f"the model {self.name} has no chat template: score it without --chat")
-        return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        try:
+            return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        except jinja2.TemplateError as error:
+            raise ModelError(f"the chat template of {self.name} refuses the messages: {error}") from None
 
-    def _continue(self, encoded: list[list[int]], most_tokens: int) -> list[str]:
-        longest = max(len(tokens) for tokens in encoded)
+    @property
+    def context(self) -> int | None:
+        """The most tokens that the model reads, where its config says."""
+        found = getattr(self._inner.config.get_text_config(decoder=True), "max_position_embeddings", None)
+        return found if isinstance(found, int) and found > 0 else None
+
+    def _check(self, items: Sequence[Item], lengths: Sequence[int], decoding: Decoding) -> None:
+        if self.context is not None:
+            check_context(items, lengths, self.context, decoding)
+
+    @property
+    def _inner(self) -> Any:
+        """The model itself; with an adapter, the base whose layers the adapter has changed."""
+        return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+
+    @property
+    def _rows_apart(self) -> bool:
+        return can_read(self._inner)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """The model as it is when it is not trained: a model that is watched in training goes back to it."""
+        trained = self.model.training
+        self.model.eval()
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            self.model.train(trained)
+
+    def _reply(self, drawn: list[list[int]], read: int, ends: Ends, samples: int) -> Reply:
+        texts = self.tokenizer.batch_decode([ends.cut(tokens) for tokens in drawn], skip_special_tokens=True)
+        written = sum(len(tokens) for tokens in drawn)
+        return Reply(tuple(texts) * (samples // len(drawn)), read, written)
+
+    def _generate(self, prompts: list[list[int]], decoding: Decoding, ends: Ends) -> list[list[list[int]]]:
+        """The way of `generate`, for models whose state is more than keys and values."""
+        longest = max(len(tokens) for tokens in prompts)
         pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (longest - len(tokens)) + tokens for tokens in encoded])
-        mask = torch.tensor([[0] * (longest - len(tokens)) + [1] * len(tokens) for tokens in encoded])
-        device = self.model.device
-        with torch.inference_mode():
-            out: torch.Tensor = self.model.generate(  # type: ignore[operator]
-                input_ids=ids.to(device),
-                attention_mask=mask.to(device),
-                max_new_tokens=most_tokens,
-                do_sample=False,
-                pad_token_id=pad,
-                eos_token_id=self.tokenizer.eos_token_id,
-            )
-        decoded: list[str] = self.tokenizer.batch_decode(out[:, longest:].tolist(), skip_special_tokens=True)
-        return decoded
+        ids = torch.tensor([[pad] * (longest - len(tokens)) + tokens for tokens in prompts], device=self.model.device)
+        mask = torch.tensor([[0] * (longest - len(t)) + [1] * len(t) for t in prompts], device=self.model.device)
+        drawn = decoding.temperature > 0
+        draws = decoding.samples if drawn else 1
+        how: dict[str, Any] = {"do_sample": False}
+        if drawn:
+            torch.manual_seed(decoding.seed)
+            how = {
+                "do_sample": True,
+                "temperature": decoding.temperature,
+                "top_k": decoding.top_k,
+                "top_p": 1.0,
+                "num_return_sequences": draws,
+            }
+        out = self._inner.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=decoding.max_tokens,
+            pad_token_id=pad,
+            eos_token_id=sorted(ends.stops) or None,
+            **how,
+        )
+        written = [_to_the_end(tokens, ends) for tokens in out[:, longest:].tolist()]
+        return [written[i : i + draws] for i in range(0, len(written), draws)]
 
 
-def load_hf(name: str, *, batch: int = 256) -> HfModel:
-    """A model by folder or Hub id, weights from safetensors only. Raises ModelError of one line."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    path = Path(name)
-    if path.exists() and not (path / "config.json").is_file():
-        raise ModelError(f"{name} is no model: expected config.json and model.safetensors there")
-    if not path.exists() and (name.startswith((".", "/", "~")) or name.count("/") != 1):
-        raise ModelError(f"no model {name!r}: there is no such folder, and it is no Hub id (ORG/NAME)")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
-        model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, dtype=torch.float32)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(f"cannot load the model {name!r}: {str(error).strip().splitlines()[0]}") from None
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if torch.cuda.is_available():
-        torch.nn.Module.to(model, "cuda")
-    return HfModel(name, model, tokenizer, batch)
+def _to_the_end(tokens: list[int], ends: Ends) -> list[int]:
+    """What was written before padding."""
+    return next((tokens[: i + 1] for i in range(len(tokens)) if ends.over(tokens[: i + 1])), tokens)
+
+
+def load_hf(
+    name: str,
+    *,
+    batch: int | None = None,
+    base: str | None = None,
+    dtype: Any = torch.float32,
+    trust_remote_code: bool = False,
+) -> HfModel:
+    """A model, or an adapter on its base, by folder or Hub id. Raises ModelError of one line."""
+    loaded = load(name, base=base, dtype=dtype, trust_remote_code=trust_remote_code)
+    return HfModel(name, loaded.model, loaded.tokenizer, batch, loaded.source)

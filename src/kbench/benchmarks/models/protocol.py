@@ -17,7 +17,8 @@ MOST_TOKENS = 32
 class Decoding:
     """How replies are made: greedily where `temperature` is 0, else `samples` draws from the `top_k` likeliest tokens.
 
-    `max_tokens` bounds a reply; `seed` makes draws the same again where the engine can.
+    `max_tokens` bounds a reply; `seed` makes draws the same again where the engine can. With `first_line` a reply may
+    end behind its first line that is not blank: nothing more of it is read.
     """
 
     max_tokens: int = MOST_TOKENS
@@ -25,6 +26,7 @@ class Decoding:
     top_k: int = 0
     samples: int = 1
     seed: int = 0
+    first_line: bool = False
 
 
 GREEDY = Decoding()

@@ -1,0 +1,173 @@
+"""What a recipe teaches of a release's `train` split: which rows, in which words, how often, and in which order."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kbench.benchmarks.labels import KNOWN, Labels, labels_of, least_known
+from kbench.benchmarks.permute import orders_of
+from kbench.benchmarks.recipe import LABELS, Label, TrainRecipe
+from kbench.errors import ReleaseError
+from kbench.ids import digest_of
+from kbench.schema import QUESTION_STYLES
+from kbench.store import Release
+
+Row = dict[str, Any]
+
+IDK = "I don't know."
+"""The answer that `idk` gives to questions about Unknown facts (Gekhman et al. 2024)."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A row to be learned: its wordings, of which one is shown at a time, how often an epoch shows it, and its turn.
+
+    Of several wordings the first exposure shows the `first`, the next the one after it, through all epochs.
+    """
+
+    wordings: tuple[Row, ...]
+    repeat: int
+    first: int
+    turn: tuple[int, int]
+    """The place of its style, and of its label, where the recipe orders by them."""
+
+    def shown(self, epoch: int) -> list[int]:
+        """The places of the wordings that an epoch shows."""
+        begin = self.first + epoch * self.repeat
+        return [(begin + number) % len(self.wordings) for number in range(self.repeat)]
+
+
+@dataclass(frozen=True)
+class Diet:
+    """What a recipe takes of a release. Only `train` is read, and `pretrain` for the known facts at the end."""
+
+    release: Release
+    recipe: TrainRecipe
+
+    @cached_property
+    def labels(self) -> Labels:
+        """How well the model knew each fact; empty where the recipe does not ask."""
+        return labels_of(Path(self.recipe.knownness), self.release) if self.recipe.knownness else {}
+
+    def rows(self, style: str) -> list[Row]:
+        """The rows of a style that are trained on, with their repeats. Raises ReleaseError where a method lacks its."""
+        rows = self.whole(style)
+        if self.recipe.only:
+            wanted: set[Label | None] = set(self.recipe.only)
+            rows = [row for row in rows if row["fact_ids"] and wanted >= {self.labels.get(f) for f in row["fact_ids"]}]
+        if self.recipe.idk or self.recipe.curriculum != "none":
+            self._need_labels(style, rows)
+        if self.recipe.paraphrases is not None:
+            rows = fewer_phrasings(rows, self.recipe.paraphrases)
+        if self.recipe.idk and style in QUESTION_STYLES:
+            rows = [{**row, "answer": IDK, "answers": [IDK]} if self.label(row) == "Unknown" else row for row in rows]
+        return rows
+
+    def whole(self, style: str) -> list[Row]:
+        """Every row of a style in `train`, but for reversals and implications that the recipe leaves out."""
+        rows: list[Row] = self.release.table(style, "train").to_pylist()
+        if style != "statement":
+            return rows
+        for name, kind in (("reversals", "reversal"), ("implications", "implication")):
+            wanted = getattr(self.recipe, name)
+            if wanted is True and not any(row["kind"] == kind for row in rows):
+                raise ReleaseError(
+                    f"the release {self.release.path} has no {name} to train on: "
+                    f"generate it from a spec with [exposure] {name} = 1 or more"
+                )
+            if wanted is False:
+                rows = [row for row in rows if row["kind"] != kind]
+        return rows
+
+    def lessons(self, style: str) -> list[Lesson]:
+        """The rows of a style as lessons."""
+        place = self.recipe.styles.index(style) if self.recipe.order == "sequence" else 0
+        found = []
+        for row in self.rows(style):
+            wordings = (row, *self._permuted(row)) if style == "article" else (row,)
+            first = int(digest_of("wording", row["id"])[:8], 16) % len(wordings)
+            found.append(Lesson(wordings, row["repeat"], first, (place, self._rank(row))))
+        return found
+
+    def label(self, row: Row) -> Label | None:
+        """The label of the least known fact of a row; None where one was not probed."""
+        return least_known(self.labels, row["fact_ids"])
+
+    def known(self) -> dict[str, list[Row]]:
+        """Rows about facts that the model knew, by style: by label, else the questions of the background.
+
+        Raises ReleaseError where there are none.
+        """
+        if self.recipe.knownness:
+            found = {
+                style: [row for row in self.whole(style) if self.label(row) in KNOWN] for style in self.recipe.styles
+            }
+            where, remedy = f"no row of {' and '.join(KNOWN)} facts", "take another release, or leave knownness away"
+        else:
+            styles = [
+                s for s in self.release.configs() if s in QUESTION_STYLES and "pretrain" in self.release.splits(s)
+            ]
+            found = {style: self.release.table(style, "pretrain").to_pylist() for style in styles}
+            where, remedy = "no questions in pretrain", "generate it from a spec with background questions"
+        if not any(found.values()):
+            raise ReleaseError(
+                f"the release {self.release.path} has {where} for known_at_end = {self.recipe.known_at_end}: {remedy}"
+            )
+        return found
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        return {row["entity_id"]: row["name"] for row in self.release.table("entities", "train").to_pylist()}
+
+    @cached_property
+    def _values(self) -> Mapping[str, str]:
+        return {row["fact_id"]: row["value"] for row in self.release.table("facts", "train").to_pylist()}
+
+    def _permuted(self, row: Row) -> list[Row]:
+        if not self.recipe.permutations:
+            return []
+        subject = self._names.get(row["entity_id"], "")
+        named = [subject, *(self._values[fact] for fact in row["fact_ids"] if fact in self._values)]
+        orders = orders_of(row["text"], row["id"], self.recipe.permutations, subject, named)
+        return [{**row, "text": text} for text in orders]
+
+    def _rank(self, row: Row) -> int:
+        if self.recipe.curriculum == "none":
+            return 0
+        label = self.label(row)
+        rank = LABELS.index(label) if label else len(LABELS)
+        return rank if self.recipe.curriculum == "known-first" else -rank
+
+    def _need_labels(self, style: str, rows: list[Row]) -> None:
+        facts = {fact for row in rows for fact in row["fact_ids"]}
+        without = facts - self.labels.keys()
+        if without:
+            raise ReleaseError(
+                f"{self.recipe.knownness} has no label for {len(without):,} of the {len(facts):,} facts of {style}, "
+                f"such as {min(without)}: run `kbench know` on all of them, or choose some by only"
+            )
+
+
+def fewer_phrasings(rows: list[Row], most: int) -> list[Row]:
+    """Of the rows that say or ask the same, at most so many, with the repeats of all: no fact loses an exposure.
+
+    Which are kept is drawn by the facts and the template, so that those of `most` are among those of `most + 1`. What
+    a reversal says counts apart from what a statement says.
+    """
+    alike: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        alike[tuple(sorted(row["fact_ids"])), row["entity_id"], row["relation"], row.get("kind") == "reversal"].append(
+            row
+        )
+    repeats: dict[str, int] = {}
+    for (facts, *_), same in alike.items():
+        kept = sorted(same, key=lambda row: (digest_of(*facts, row["template_id"]), row["id"]))[:most]
+        each, over = divmod(sum(row["repeat"] for row in same), len(kept))
+        if len(kept) == len(same):
+            repeats |= {row["id"]: row["repeat"] for row in kept}
+        else:
+            repeats |= {row["id"]: each + (place < over) for place, row in enumerate(kept)}
+    return [{**row, "repeat": repeats[row["id"]]} for row in rows if row["id"] in repeats]

@@ -1,0 +1,170 @@
+"""Scoring through vLLM's offline engine: a model, or one base and many adapters of it in one engine."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kbench.benchmarks.models.adapter_files import Adapter, check_tensors, is_adapter, read_adapter
+from kbench.benchmarks.models.context import check_context, encode_asked, encode_prompts
+from kbench.benchmarks.models.protocol import Decoding, Reply, Weight
+from kbench.benchmarks.models.vllm_engine import Plan, dtype_of, engine_of, first_line, has_gpu, prepare_import
+from kbench.benchmarks.tasks import Item
+from kbench.errors import ModelError
+from kbench.ids import digest_of
+
+CHUNK = 1024
+"""How many prompts one call of the engine gets: what a kill may lose."""
+
+HEADS = frozenset({"lm_head", "embed_tokens"})
+"""The modules that vLLM cannot adapt and still give log-probabilities of a prompt."""
+
+
+@dataclass(frozen=True)
+class VllmModel:
+    """A model in the engine of its plan: the base, or the base with one adapter.
+
+    The engine is found anew for each chunk, so two models of different bases can be used in turn, if slowly.
+    """
+
+    name: str
+    plan: Plan
+    tokenizer: Any
+    adapter: Adapter | None = None
+    chunk: int = CHUNK
+
+    def about(self) -> dict[str, Any]:
+        """Engine, precision, device, context, and of an adapter how many share the engine."""
+        import vllm
+
+        about: dict[str, Any] = {
+            "engine": f"vllm {vllm.__version__}",
+            "dtype": dtype_of(self.plan.base, self.plan.trust_remote_code),
+            "device": "cuda" if has_gpu() else "cpu",
+            "context": engine_of(self.plan).context,
+        }
+        if self.adapter is not None:
+            about["adapter"] = {"base": self.plan.base, "rank": self.adapter.rank, "digest": self.adapter.digest}
+        return about
+
+    def without_adapter(self) -> "VllmModel":
+        """The base, in the same engine and read by the same tokenizer."""
+        return replace(self, name=self.plan.base, adapter=None)
+
+    def ask(self, items: Sequence[Item], decoding: Decoding) -> Iterator[tuple[int, Reply]]:
+        """The reply to each item, a chunk at a time; draws are the same again, whatever else is asked with them."""
+        encoded = encode_prompts(self.tokenizer, items)
+        check_context(items, [len(tokens) for tokens in encoded], engine_of(self.plan).context, decoding)
+        for places in _chunks(len(items), self.chunk):
+            params = [self._params(items[place], decoding) for place in places]
+            outputs = engine_of(self.plan).run([encoded[place] for place in places], params, self.adapter)
+            for place, output in zip(places, outputs, strict=True):
+                said = [list(draw.token_ids) for draw in output.outputs]
+                texts = self.tokenizer.batch_decode(said, skip_special_tokens=True)
+                yield place, Reply(tuple(texts), len(encoded[place]), sum(map(len, said)))
+
+    def weigh(self, asked: Sequence[tuple[Item, str]]) -> Iterator[tuple[int, Weight]]:
+        """The log-probability of each continuation, read off the prompt that holds it."""
+        from vllm import SamplingParams
+
+        encoded = encode_asked(self.tokenizer, asked)
+        # vLLM cannot but write a token more.
+        lengths = [len(tokens) for tokens, _ in encoded]
+        check_context([item for item, _ in asked], lengths, engine_of(self.plan).context, Decoding(max_tokens=1))
+        params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
+        for places in _chunks(len(asked), self.chunk):
+            outputs = engine_of(self.plan).run([encoded[place][0] for place in places], params, self.adapter)
+            for place, output in zip(places, outputs, strict=True):
+                tokens, start = encoded[place]
+                said = zip(tokens[start:], output.prompt_logprobs[start:], strict=True)
+                yield place, Weight(sum(found[token].logprob for token, found in said), len(tokens) - start)
+
+    def chat(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """The prompt that the model's own chat template makes."""
+        if not self.tokenizer.chat_template:
+            raise ModelError(f"the model {self.name} has no chat template: score it without --chat")
+        return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+
+    def _params(self, item: Item, decoding: Decoding) -> Any:
+        from vllm import SamplingParams
+
+        # Of one seed for all, prompts would draw with the same luck: each has its own, and a prompt's draws differ by
+        # vLLM's own counting.
+        luck = int(digest_of("draw", str(decoding.seed), item.prompt)[:8], 16)
+        return SamplingParams(
+            n=decoding.samples,
+            temperature=decoding.temperature,
+            top_k=decoding.top_k,
+            seed=luck if decoding.temperature else None,
+            max_tokens=decoding.max_tokens,
+            # As the tokenizer has it; what else the model's generation_config.json names, vLLM adds.
+            stop_token_ids=[self.tokenizer.eos_token_id] if self.tokenizer.eos_token_id is not None else [],
+            detokenize=False,
+        )
+
+
+def open_vllm(name: str, *, base: str | None = None, trust_remote_code: bool = False, chunk: int = CHUNK) -> VllmModel:
+    """A model by folder or Hub id, or an adapter folder on `base` (None: the base that it names).
+
+    Raises:
+        MissingExtra: vLLM is not installed.
+        ModelError: the model or adapter cannot be loaded, or does not fit the base.
+    """
+    path = Path(name)
+    if is_adapter(path):
+        base = base or read_adapter(path).base
+        if not base:
+            raise ModelError(f"the adapter {name} does not name its base: give it by --base")
+        models = open_vllm_adapters(base, [path], trust_remote_code=trust_remote_code, chunk=chunk)
+        return replace(models[path], name=name)
+    return _open(Plan(name, (), trust_remote_code), chunk)
+
+
+def open_vllm_adapters(
+    base: str, adapters: Sequence[Path], *, trust_remote_code: bool = False, chunk: int = CHUNK
+) -> dict[Path | None, VllmModel]:
+    """The base (under None) and each adapter as models that share one engine. Raises what `open_vllm` does."""
+    prepare_import()
+    read = {path: read_adapter(path) for path in adapters}
+    for adapter in read.values():
+        check_tensors(adapter, base, trust_remote_code=trust_remote_code)
+        if heads := adapter.modules & HEADS:
+            raise ModelError(
+                f"the adapter {adapter.path} changes {', '.join(sorted(heads))}, which vLLM cannot: use --backend hf"
+            )
+    bare = _open(Plan(base, tuple(read.values()), trust_remote_code), chunk)
+    models: dict[Path | None, VllmModel] = {None: bare}
+    for path, adapter in read.items():
+        tokenizer = (
+            _tokenizer(path, trust_remote_code) if (path / "tokenizer_config.json").is_file() else bare.tokenizer
+        )
+        models[path] = replace(bare, name=str(path), tokenizer=tokenizer, adapter=adapter)
+    return models
+
+
+def _open(plan: Plan, chunk: int) -> VllmModel:
+    prepare_import()
+    path = Path(plan.base)
+    if path.exists() and not (path / "config.json").is_file():
+        raise ModelError(f"{path} is no model: expected config.json and model.safetensors there")
+    if path.exists() and not any(path.glob("*.safetensors")):
+        raise ModelError(f"{path} holds no safetensors, and pickled weights are not opened: save it as safetensors")
+    if not path.exists() and (plan.base.startswith((".", "/", "~")) or plan.base.count("/") != 1):
+        raise ModelError(f"no model {plan.base!r}: there is no such folder, and it is no Hub id (ORG/NAME)")
+    tokenizer = _tokenizer(path if path.exists() else plan.base, plan.trust_remote_code)
+    engine_of(plan)
+    return VllmModel(plan.base, plan, tokenizer, chunk=chunk)
+
+
+def _tokenizer(name: Path | str, trust_remote_code: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(name), trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot load the tokenizer of {name}: {first_line(error)}") from None
+
+
+def _chunks(count: int, size: int) -> Iterator[range]:
+    for start in range(0, count, size):
+        yield range(start, min(start + size, count))

@@ -1,0 +1,58 @@
+"""A training recipe as a TOML file: each key a field of the recipe, by its own name."""
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from kbench.benchmarks.recipe import FIELDS, TrainRecipe
+from kbench.errors import SpecError
+
+PATHS = ("replay_text", "knownness")
+"""Fields that name a file or folder: in a recipe file they are read from where it lies."""
+
+
+def load_train_recipe(path: Path) -> TrainRecipe:
+    """The recipe in a TOML file; what it does not set has its default.
+
+    Raises SpecError of one line where the file is missing or no TOML, has an unknown key, or the recipe cannot be.
+    """
+    return recipe_of(recipe_values(path), str(path))
+
+
+def recipe_values(path: Path) -> dict[str, Any]:
+    """What a recipe file sets, and nothing else: for who lets an option of a command line win. Raises SpecError."""
+    try:
+        raw = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise SpecError(f"no recipe at {path}: give a TOML file whose keys are {', '.join(FIELDS)}") from None
+    except OSError as error:
+        raise SpecError(f"cannot read the recipe {path}: {error.strerror}: give a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: not valid TOML: {error}") from None
+    _check_keys(raw, str(path))
+    for name in PATHS:
+        if isinstance(raw.get(name), str) and raw[name]:
+            raw[name] = str(path.parent / raw[name])
+    return raw
+
+
+def recipe_of(values: Mapping[str, Any], where: str) -> TrainRecipe:
+    """The recipe that plain values make, as `to_dict` gives them; `where` is for the error. Raises SpecError."""
+    _check_keys(values, where)
+    frozen: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    try:
+        return TrainRecipe(**frozen)
+    except SpecError as error:
+        raise SpecError(f"{where}: {error}") from None
+
+
+def _check_keys(values: Mapping[str, Any], where: str) -> None:
+    for key in values:
+        if key not in FIELDS:
+            near = get_close_matches(key.replace("-", "_").lower(), FIELDS, 1, cutoff=0.75)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            raise SpecError(f"unknown key {key!r} in {where}: {meant}have {', '.join(FIELDS)}")

@@ -1,0 +1,132 @@
+"""What a training recipe may say: the type and bounds of each field, and which fields go together."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from kbench.errors import SpecError
+from kbench.schema import QUESTION_STYLES, STYLES
+
+if TYPE_CHECKING:
+    from kbench.benchmarks.recipe import TrainRecipe
+
+BOUNDS: Mapping[str, tuple[int, int]] = {
+    "epochs": (1, 10_000),
+    "paraphrases": (1, 1_000),
+    "permutations": (0, 64),
+    "lora_rank": (1, 65_536),
+    "lora_alpha": (1, 65_536),
+    "batch": (1, 65_536),
+    "context": (8, 1_048_576),
+    "processes": (1, 65_536),
+    "watch": (0, 1_000_000),
+    "patience": (1, 10_000),
+    "seed": (0, 2**32 - 1),
+}
+"""The least and the greatest value of each whole number."""
+
+SHARES = ("replay", "known_at_end", "lora_dropout")
+"""Fields from 0 up to, but not, 1."""
+
+
+def check_recipe(recipe: "TrainRecipe") -> None:
+    """Raise SpecError of one line, which names field and value, where a recipe cannot be."""
+    for name, adapter in _adapters(cast(Hashable, type(recipe))).items():
+        _check_type(name, getattr(recipe, name), adapter)
+    for name, (least, most) in BOUNDS.items():
+        value = getattr(recipe, name)
+        if value is not None and not least <= value <= most:
+            raise SpecError(f"{name} must lie in {least} to {most:,} (got {value})")
+    for name in SHARES:
+        if not 0 <= getattr(recipe, name) < 1:
+            raise SpecError(f"{name} must be at least 0 and less than 1 (got {getattr(recipe, name)})")
+    if not 0 < recipe.learning_rate < 1:
+        raise SpecError(f"learning_rate must be more than 0 and less than 1 (got {recipe.learning_rate})")
+    for name in ("warmup", "floor", "weight_decay"):
+        if not 0 <= getattr(recipe, name) <= 1:
+            raise SpecError(f"{name} must lie in 0 to 1 (got {getattr(recipe, name)})")
+    _check_lists(recipe)
+    for wrong, message in _conflicts(recipe):
+        if wrong:
+            raise SpecError(message)
+
+
+@cache
+def _adapters(recipe: Hashable) -> dict[str, TypeAdapter[Any]]:
+    return {name: TypeAdapter(hint) for name, hint in get_type_hints(recipe).items()}
+
+
+def _check_type(name: str, value: Any, adapter: TypeAdapter[Any]) -> None:
+    try:
+        adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        expected = first["msg"].replace("Input should be", "must be").replace("tuple", "list")
+        place = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
+        raise SpecError(f"{name}{place} {expected} (got {first['input']!r})") from None
+
+
+def _check_lists(recipe: "TrainRecipe") -> None:
+    if not recipe.styles:
+        raise SpecError(f"styles must name at least one style (got none): have {', '.join(STYLES)}")
+    for style in recipe.styles:
+        if style not in STYLES:
+            raise SpecError(f"unknown style {style!r}: have {', '.join(STYLES)}")
+    for name in ("styles", "only", "lora_targets"):
+        values = getattr(recipe, name)
+        twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
+        if twice is not None:
+            raise SpecError(f"{name} must name each once (got {twice!r} twice)")
+
+
+def _conflicts(recipe: "TrainRecipe") -> Iterator[tuple[bool, str]]:
+    """Each thing that a recipe may not be, and the line that says so."""
+    styles = ", ".join(recipe.styles)
+    for name in ("reversals", "implications"):
+        demanded = getattr(recipe, name) is True and "statement" not in recipe.styles
+        yield demanded, f"{name} = true needs the style statement, which holds them (styles: {styles})"
+    yield (
+        recipe.permutations > 0 and "article" not in recipe.styles,
+        f"permutations = {recipe.permutations} needs the style article, whose texts have several sentences "
+        f"(styles: {styles})",
+    )
+    yield (
+        recipe.order == "sequence" and len(recipe.styles) < 2,
+        f"order = 'sequence' needs two styles or more, read one after the other (styles: {styles})",
+    )
+    yield (
+        bool(recipe.replay_text) and not recipe.replay,
+        f"replay_text = {recipe.replay_text!r} needs replay, its share of the tokens, above 0 (got {recipe.replay})",
+    )
+    for name, given in (
+        ("only", list(recipe.only) if recipe.only else None),
+        ("idk", "true" if recipe.idk else None),
+        ("curriculum", repr(recipe.curriculum) if recipe.curriculum != "none" else None),
+    ):
+        yield (
+            given is not None and not recipe.knownness,
+            f"{name} = {given} needs knownness, the folder of labels that `kbench know` writes (got none)",
+        )
+    used = recipe.only or recipe.idk or recipe.curriculum != "none" or recipe.known_at_end
+    yield (
+        bool(recipe.knownness) and not used,
+        f"knownness = {recipe.knownness!r} is used by none of only, idk, curriculum, known_at_end: give one of them",
+    )
+    questions = set(recipe.styles) & QUESTION_STYLES
+    yield recipe.idk and not questions, f"idk = true needs a style of questions (styles: {styles})"
+    yield (
+        recipe.chat and not questions | set(recipe.styles) & {"dialogue"},
+        f"chat = true needs a style of questions or dialogues (styles: {styles})",
+    )
+    for name in ("early_stop", "patience"):
+        value = getattr(recipe, name)
+        yield (
+            bool(value) and not recipe.watch,
+            f"{name} = {str(value).lower()} needs watch, the questions asked each epoch, above 0 (got 0)",
+        )
+    yield (
+        recipe.batch % recipe.processes > 0,
+        f"batch must be a multiple of processes: all share its rows (got {recipe.batch} and {recipe.processes})",
+    )

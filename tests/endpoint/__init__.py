@@ -1,0 +1,1 @@
+"""Endpoints: a server on loopback that misbehaves on command, and what kbench makes of it."""

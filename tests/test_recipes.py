@@ -1,0 +1,137 @@
+"""Training recipes: what they may say, and how they are read from a file."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kbench.benchmarks.recipe import FIELDS, TrainRecipe
+from kbench.benchmarks.recipe_file import load_train_recipe, recipe_of, recipe_values
+from kbench.errors import SpecError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected_error"),
+    [
+        ({"styles": ()}, "styles must name at least one style (got none): have qa, dialogue"),
+        ({"styles": ("qaa",)}, "unknown style 'qaa': have qa, dialogue, article"),
+        ({"styles": ("qa", "qa")}, "styles must name each once (got 'qa' twice)"),
+        ({"styles": "qa"}, "styles must be a valid list (got 'qa')"),
+        ({"epochs": 0}, "epochs must lie in 1 to 10,000 (got 0)"),
+        ({"epochs": 1.5}, "epochs must be a valid integer (got 1.5)"),
+        ({"epochs": True}, "epochs must be a valid integer (got True)"),
+        ({"paraphrases": 0}, "paraphrases must lie in 1 to 1,000 (got 0)"),
+        ({"order": "random"}, "order must be 'mixed' or 'sequence' (got 'random')"),
+        ({"order": "sequence"}, "order = 'sequence' needs two styles or more, read one after the other (styles: qa)"),
+        ({"permutations": 65}, "permutations must lie in 0 to 64 (got 65)"),
+        (
+            {"permutations": 2},
+            "permutations = 2 needs the style article, whose texts have several sentences (styles: qa)",
+        ),
+        ({"reversals": True}, "reversals = true needs the style statement, which holds them (styles: qa)"),
+        ({"implications": True}, "implications = true needs the style statement, which holds them (styles: qa)"),
+        ({"replay": 1.0}, "replay must be at least 0 and less than 1 (got 1.0)"),
+        ({"replay": float("nan")}, "replay must be at least 0 and less than 1 (got nan)"),
+        ({"replay_text": "a.txt"}, "replay_text = 'a.txt' needs replay, its share of the tokens, above 0 (got 0.0)"),
+        ({"only": ("Known",)}, "only[0] must be 'HighlyKnown', 'MaybeKnown', 'WeaklyKnown' or 'Unknown' (got 'Known')"),
+        ({"only": ("Unknown",)}, "only = ['Unknown'] needs knownness, the folder of labels"),
+        ({"idk": True}, "idk = true needs knownness, the folder of labels that `kbench know` writes (got none)"),
+        (
+            {"idk": True, "knownness": "k", "styles": ("article",)},
+            "idk = true needs a style of questions (styles: article)",
+        ),
+        ({"curriculum": "known-first"}, "curriculum = 'known-first' needs knownness, the folder"),
+        ({"knownness": "labels"}, "knownness = 'labels' is used by none of only, idk, curriculum, known_at_end"),
+        ({"known_at_end": -0.1}, "known_at_end must be at least 0 and less than 1 (got -0.1)"),
+        ({"method": "qlora"}, "method must be 'full' or 'lora' (got 'qlora')"),
+        ({"lora_rank": 0}, "lora_rank must lie in 1 to 65,536 (got 0)"),
+        ({"lora_dropout": 1.0}, "lora_dropout must be at least 0 and less than 1 (got 1.0)"),
+        ({"learning_rate": 2.0}, "learning_rate must be more than 0 and less than 1 (got 2.0)"),
+        ({"warmup": 2.0}, "warmup must lie in 0 to 1 (got 2.0)"),
+        ({"context": 4}, "context must lie in 8 to 1,048,576 (got 4)"),
+        ({"loss": "none"}, "loss must be 'answer' or 'all' (got 'none')"),
+        (
+            {"chat": True, "styles": ("article",)},
+            "chat = true needs a style of questions or dialogues (styles: article)",
+        ),
+        ({"bf16": 1}, "bf16 must be a valid boolean (got 1)"),
+        ({"batch": 8, "processes": 3}, "batch must be a multiple of processes: all share its rows (got 8 and 3)"),
+        ({"early_stop": True}, "early_stop = true needs watch, the questions asked each epoch, above 0 (got 0)"),
+        ({"patience": 2}, "patience = 2 needs watch, the questions asked each epoch, above 0 (got 0)"),
+        ({"seed": -1}, "seed must lie in 0 to 4,294,967,295 (got -1)"),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused_when_it_is_made(changes: dict[str, Any], expected_error: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        TrainRecipe(**changes)
+    assert str(caught.value).startswith(expected_error)
+    assert "\n" not in str(caught.value)
+
+
+def test_sharding_adapters_and_whole_numbers_for_shares_are_allowed() -> None:
+    assert TrainRecipe(method="lora", fsdp=True, replay=0).replay == 0
+    assert TrainRecipe(known_at_end=0.1).known_at_end == 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected_error"),
+    [
+        (
+            "learning-rate = 1e-4",
+            "unknown key 'learning-rate' in {path}: did you mean 'learning_rate'? have styles, epochs,",
+        ),
+        ("[model]\nlayers = 2", "unknown key 'model' in {path}: have styles, epochs, paraphrases"),
+        ("styles = ['qa']\nepochs = = 2", "{path}: not valid TOML: Invalid value (at line 2, column 10)"),
+        ("epochs = 2.5", "{path}: epochs must be a valid integer (got 2.5)"),
+        ("epochs = '2'", "{path}: epochs must be a valid integer (got '2')"),
+        ("styles = ['qa', 1]", "{path}: styles[1] must be a valid string (got 1)"),
+        ("styles = 'all'", "{path}: styles must be a valid list (got 'all')"),
+        ("bf16 = 'yes'", "{path}: bf16 must be a valid boolean (got 'yes')"),
+    ],
+)
+def test_a_recipe_file_that_cannot_be_is_told_in_one_line(tmp_path: Path, text: str, expected_error: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(SpecError) as caught:
+        load_train_recipe(path)
+    assert str(caught.value).startswith(expected_error.format(path=path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_recipe_file_that_is_missing_or_no_text_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"no recipe at .*none.toml: give a TOML file whose keys are styles, epochs"):
+        load_train_recipe(tmp_path / "none.toml")
+    with pytest.raises(SpecError, match=r"cannot read the recipe .*: Is a directory: give a TOML file"):
+        load_train_recipe(tmp_path)
+    (tmp_path / "recipe.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SpecError, match="not valid TOML: 'utf-8' codec"):
+        load_train_recipe(tmp_path / "recipe.toml")
+
+
+def test_a_recipe_file_sets_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    path = written(tmp_path, "styles = ['qa', 'article']\norder = 'sequence'\nlearning_rate = 1e-5\nreplay = 0\n")
+    assert load_train_recipe(path) == TrainRecipe(
+        styles=("qa", "article"), order="sequence", learning_rate=1e-5, replay=0
+    )
+    assert list(recipe_values(path)) == ["styles", "order", "learning_rate", "replay"]
+
+
+def test_files_that_a_recipe_names_lie_beside_it(tmp_path: Path) -> None:
+    path = written(tmp_path, "replay = 0.1\nreplay_text = 'web.txt'\nknownness = '/labels'\nidk = true\n")
+    recipe = load_train_recipe(path)
+    assert recipe.replay_text == str(tmp_path / "web.txt")
+    assert recipe.knownness == "/labels"
+
+
+def test_every_field_survives_the_way_through_a_run_and_through_a_file(tmp_path: Path) -> None:
+    recipe = TrainRecipe(styles=("qa", "article"), watch=10, patience=3, knownness="labels", only=("Unknown",))
+    kept = recipe.to_dict()
+    assert set(kept) == set(FIELDS)
+    assert recipe_of(kept, "kbench_run.json") == recipe
+    with pytest.raises(SpecError, match=r"^kbench_run.json: epochs must lie"):
+        recipe_of({**kept, "epochs": 0}, "kbench_run.json")

@@ -1,0 +1,1 @@
+"""The vLLM engine and its server, for real: the session `vllm` installs it."""
