@@ -6,17 +6,14 @@ from itertools import product
 from typing import Any, Literal, get_args
 
 from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.engine import ENGINE, Engine, has_weights
 
 Factor = Literal["release", "model", "recipe", "prompt"]
 FACTORS: tuple[Factor, ...] = get_args(Factor)
 """What a cell is named by, beside its seed."""
 
-ENGINES = ("auto", "hf", "vllm")
 LAB = "lab"
 """In place of a model: a small base that is built for the release."""
-
-BASELINES = ("oracle", "random", "majority")
-"""Models without weights: they can be scored, not trained."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class GridModel:
     @property
     def has_weights(self) -> bool:
         """Whether it can be trained: not a baseline, nor a model behind an endpoint."""
-        return self.source not in BASELINES and not self.source.startswith("openai:")
+        return has_weights(self.source)
 
 
 @dataclass(frozen=True)
@@ -111,8 +108,7 @@ class Grid:
     seeds: tuple[int, ...]
     skips: tuple[Mapping[str, tuple[Any, ...]], ...]
     report: Reporting
-    backend: str = "auto"
-    batch: int | None = None
+    engine: Engine = ENGINE
     raw: Mapping[str, Any] | None = None
     """The file as it was read, for the account of what was run."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.engine import Engine
 
 Kind = Literal["release", "base", "train", "score"]
 KINDS: tuple[Kind, ...] = ("release", "base", "train", "score")
@@ -74,8 +75,7 @@ class Score:
     run: Path | None
     base_result: Path | None
     asking: Asking
-    batch: int | None
-    backend: str
+    engine: Engine
     out: Path
 
 

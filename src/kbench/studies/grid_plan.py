@@ -9,6 +9,7 @@ from typing import Any
 
 from kbench import __version__
 from kbench.benchmarks.results import RUN, model_digests, read_result
+from kbench.errors import KbenchError
 from kbench.generator.named import load_recipe
 from kbench.ids import json_digest
 from kbench.store import MANIFEST, Release
@@ -17,6 +18,9 @@ from kbench.studies.grid_orders import BASE, BaseRef, Build, Generate, Kind, Ord
 
 Find = Callable[[str], Release]
 """The release that a name means: a folder, one on the shelf, or one on the Hub."""
+
+Fetch = Callable[[str], str]
+"""The folder of a model of the Hub; any other model as it is."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,12 @@ class Plan:
         return sum(walls) / len(walls) if walls else None
 
 
-def plan_grid(grid: Grid, out: Path, find: Find) -> Plan:
-    """Every task of a grid under a folder. Raises SpecError or ReleaseError where a release cannot be had."""
-    return _Planner(grid, out, find).plan()
+def plan_grid(grid: Grid, out: Path, find: Find, fetch: Fetch) -> Plan:
+    """Every task of a grid under a folder. Raises SpecError or ReleaseError where a release cannot be had.
+
+    A model that cannot be fetched stops nothing: its tasks say why, when they are tried.
+    """
+    return _Planner(grid, out, find, fetch).plan()
 
 
 @dataclass
@@ -117,11 +124,12 @@ class _Planner:
     grid: Grid
     out: Path
     find: Find
+    fetch: Fetch
     tasks: dict[Path, Task] = field(default_factory=dict)
     folders: dict[tuple[Path, str], Path] = field(default_factory=dict)
     held: dict[Path, dict[str, Path]] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
-    weights: dict[str, Any] = field(default_factory=dict)
+    models: dict[str, tuple[str, Any]] = field(default_factory=dict)
 
     def plan(self) -> Plan:
         wanted = list(self.grid.cells())
@@ -157,17 +165,25 @@ class _Planner:
 
     def _base(self, name: str, release: Path, model: GridModel) -> tuple[Path, BaseRef]:
         """The folder that the results of a base lie in, and how the base is found."""
-        if model.source not in self.weights:
-            self.weights[model.source] = model_digests(Path(model.source)) or model.source
-        weights = self.weights[model.source]
+        source, weights = self._model(model)
         identity = json_digest([__version__, self.digests[str(release)], weights, dict(model.lab)])
         folder = self._folder(self.out / "bases", f"{name}.{model.name}", identity)
         self.digests[str(folder)] = identity
         if not model.is_lab:
-            return folder, BaseRef(model.source, None)
+            return folder, BaseRef(source, None)
         order = Build(release, dict(model.lab), folder)
         self._add(Task("base", f"base {model.name} of {name}", folder, self._made(release), order))
         return folder, BaseRef("", folder)
+
+    def _model(self, model: GridModel) -> tuple[str, Any]:
+        """A model as training and scoring take it, and the digests of its weights (its name, where there are none)."""
+        if model.name not in self.models:
+            try:
+                source = self.fetch(model.source) if model.has_weights and not model.is_lab else model.source
+            except KbenchError:
+                source = model.source
+            self.models[model.name] = source, model_digests(Path(source)) or source
+        return self.models[model.name]
 
     def _train(self, cell: Cell, release: Path, model: GridModel, ref: BaseRef, recipe: GridRecipe) -> Path:
         values = {**recipe.values, "seed": cell.seed}
@@ -189,7 +205,7 @@ class _Planner:
         digest = json_digest([self.digests[str(model)], prompt.asking.to_dict()])
         folder = self._folder(within, prompt.name, digest)
         run = model if untuned else None
-        order = Score(release, ref, run, untuned, prompt.asking, self.grid.batch, self.grid.backend, folder)
+        order = Score(release, ref, run, untuned, prompt.asking, self.grid.engine, folder)
         needs = (*self._made(release), *self._made(model), *self._made(untuned))
         told = cell if untuned else f"base {cell.model} of {cell.release} {cell.prompt}"
         group = self.tasks[model].group if untuned else ""

@@ -10,7 +10,7 @@ from kbench.lock import folder_lock
 from kbench.store import prepare_folder, write_json, write_text
 from kbench.studies.grid import Grid
 from kbench.studies.grid_orders import KINDS, Kind
-from kbench.studies.grid_plan import Find, Plan, Task, plan_grid
+from kbench.studies.grid_plan import Fetch, Find, Plan, Task, plan_grid
 from kbench.studies.grid_workers import Ended, Told, Worker, hear_all, workers
 
 ABOUT = "grid.json"
@@ -48,7 +48,12 @@ class Outcome:
 
 
 def run_grid(
-    grid: Grid, out: Path, find: Find, jobs: int | None = None, report: Report = lambda done, total: None
+    grid: Grid,
+    out: Path,
+    find: Find,
+    fetch: Fetch,
+    jobs: int | None = None,
+    report: Report = lambda done, total: None,
 ) -> Outcome:
     """Do what of a grid is not done, in `jobs` processes of one thread (None: a process a GPU, else one a CPU).
 
@@ -60,10 +65,10 @@ def run_grid(
     """
     prepare_folder(out, ABOUT)
     with folder_lock(out):
-        plan = plan_grid(grid, out, find)
+        plan = plan_grid(grid, out, find, fetch)
         if not (out / ABOUT).is_file():
             write_json(out / ABOUT, {"name": grid.name, "status": "unfinished"})
-        outcome = _Running(plan, grid.backend, report).run(jobs)
+        outcome = _Running(plan, grid.engine.backend, report).run(jobs)
     return outcome
 
 

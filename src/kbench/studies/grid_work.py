@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kbench.benchmarks.models.protocol import Model
+from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import is_lab
 from kbench.benchmarks.run import Run, check_styles, train_run
 from kbench.benchmarks.scoring import score
@@ -15,7 +16,6 @@ from kbench.errors import ModelError
 from kbench.generator.named import load_recipe
 from kbench.generator.release import generate
 from kbench.store import open_release, write_json
-from kbench.studies.grid_file import training_recipe
 from kbench.studies.grid_orders import BASE, Build, Generate, Order, Score, Train
 from kbench.studies.lab import LabRecipe, default_cache, lab_base
 
@@ -24,8 +24,6 @@ Report = Callable[[float], None]
 
 LAB_TRAINING: dict[str, Any] = {"learning_rate": 2e-3, "optimizer": "muon", "replay": 1 / 3, "bf16": True}
 """What a training of a base of the lab takes where the grid sets nothing: as `kbench train --model lab` does."""
-
-_BATCH = 256
 
 
 def do(order: Order, report: Report, opened: Model | None = None) -> None:
@@ -60,7 +58,7 @@ def _train(order: Train, step: Callable[..., None]) -> Run:
     given = dict(order.values)
     if is_lab(note["path"]):
         given = {**LAB_TRAINING, "context": note["context"], **given}
-    recipe = training_recipe(given, "recipe")
+    recipe = recipe_of(given, "recipe")
     check_styles(release, recipe)
     run = train_run(release, note["path"], recipe, order.out, step)
     _check_finite(run)
@@ -94,7 +92,7 @@ def _score(order: Score, step: Callable[..., None], opened: Model | None) -> Non
         order.asking,
         base=order.base.path if order.run else None,
         base_result=order.base_result,
-        batch=order.batch or _BATCH,
+        engine=order.engine,
         opened=opened,
         progress=step,
     )
@@ -110,5 +108,7 @@ def open_together(orders: Sequence[Score]) -> dict[Path, Model]:
     if len({order.run for order in orders}) < 2:
         return {}
     runs = list(dict.fromkeys(order.run for order in orders if order.run))
-    opened = import_module("kbench.benchmarks.models.vllm").open_vllm_adapters(orders[0].base.path, runs)
+    opened = import_module("kbench.benchmarks.models.vllm").open_vllm_adapters(
+        orders[0].base.path, runs, trust_remote_code=orders[0].engine.trust_remote_code
+    )
     return {path: opened[path] for path in runs}
