@@ -4,7 +4,7 @@ import os
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -142,11 +142,10 @@ def _work(pipe: "Connection[Any, Any]", device: str | None) -> None:
 def _do_all(orders: list[Order], pipe: "Connection[Any, Any]") -> None:
     from kbench.studies.grid_work import do, open_together
 
-    # An engine that cannot take them together says of which it is by itself, when each is done on its own.
-    try:
+    # Where an engine cannot take them together, each is opened by itself, and that says which of them is at fault.
+    opened: dict[Path, Any] = {}
+    with suppress(Exception):
         opened = open_together([order for order in orders if isinstance(order, Score)])
-    except KbenchError:
-        opened = {}
     for order in orders:
         told = 0.0
 
