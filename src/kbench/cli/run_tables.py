@@ -45,15 +45,14 @@ def print_levels(account: "Account") -> None:
     if not account.levels:
         typer.echo(f"no cell has a result with {report.metric} in the probes that are asked for")
         return
-    named = "exact match" if report.metric == "accuracy" else report.metric
+    named = report.metric.replace("_", " ")
     table = _table(f"{account.grid.name}: {named}, mean over seeds")
     told = (*report.columns, *report.rows)
     beside = [name for name in ("control", "base", "chance") if any(name in level.beside for level in account.levels)]
     for column in (*told, "score", "95 %", *beside, "seeds"):
         table.add_column(column, justify="left" if column in told else "right")
     shown: tuple[str, ...] = ()
-    order = list(dict.fromkeys(level.column for level in account.levels))
-    for level in sorted(account.levels, key=lambda level: order.index(level.column)):
+    for level in account.levels:
         if shown and shown != level.column:
             table.add_section()
         key = ("",) * len(level.column) if shown == level.column else level.column

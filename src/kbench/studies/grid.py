@@ -6,11 +6,16 @@ from itertools import product
 from typing import Any, Literal, get_args
 
 from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.definitions import MEASURES
 from kbench.benchmarks.engine import ENGINE, Engine, has_weights
 
 Factor = Literal["release", "model", "recipe", "prompt"]
 FACTORS: tuple[Factor, ...] = get_args(Factor)
 """What a cell is named by, beside its seed."""
+
+EXACT_MATCH = "exact_match"
+METRICS = (EXACT_MATCH, "gain", *MEASURES)
+"""What a grid may be read by: exact match, that less the base's, and every other measure of a score."""
 
 LAB = "lab"
 """In place of a model: a small base that is built for the release."""
@@ -76,9 +81,14 @@ class Reporting:
 
     rows: tuple[str, ...]
     columns: tuple[str, ...] = ("probe",)
-    metric: str = "accuracy"
+    metric: str = EXACT_MATCH
     probes: tuple[str, ...] = ()
     contrasts: tuple[Pair, ...] = ()
+
+    @property
+    def score(self) -> str:
+        """The metric as the columns of a score name it."""
+        return "accuracy" if self.metric == EXACT_MATCH else self.metric
 
 
 @dataclass(frozen=True)

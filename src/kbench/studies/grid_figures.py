@@ -61,7 +61,7 @@ def effects_figure(contrasts: Sequence[Contrast], metric: str) -> str:
     widest = max(abs(each) for contrast in contrasts for each in contrast.differences)
     reach = max(0.1, min(max(abs(end) for c in contrasts for end in (c.low, c.high)), 2 * widest), widest) * 1.08
     axes.set_xlim(-reach, reach)
-    axes.set_xlabel(f"difference of {metric}: mean and 95 % t interval over seeds; one small dot a seed")
+    axes.set_xlabel(f"difference of {metric}, 95 % t interval; one small dot a seed")
     figure.subplots_adjust(left=left / width, right=0.97, top=1 - 0.1 / height, bottom=0.55 / height)
     return as_svg(figure, "effects", "Contrasts, paired by seed")
 

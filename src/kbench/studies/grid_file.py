@@ -3,13 +3,15 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from kbench.errors import SpecError
-from kbench.studies.grid import FACTORS, Factor, Grid, Pair, Reporting
+from kbench.schema import STYLES, Probe
+from kbench.studies.grid import EXACT_MATCH, FACTORS, METRICS, Factor, Grid, Pair, Reporting
 from kbench.studies.grid_checks import TOP, Table, keys, one_of, tables, whole_numbers
 from kbench.studies.grid_tables import read_engine, read_model, read_prompt, read_recipe, read_release
 
+PROBES = tuple(probe for probe in get_args(Probe) if probe)
 REPORT = ("rows", "columns", "metric", "probes", "contrast")
 
 
@@ -88,10 +90,16 @@ def _report(raw: Any, names: Mapping[Factor, list[str]], where: str) -> Reportin
         for name in told[1:]:
             one_of(name, names[factor], factor, f"{where}: contrast")
         pairs.append(Pair(factor, told[1], told[2]))
+    metric = one_of(raw.get("metric", EXACT_MATCH), METRICS, "metric", where)
     probes = raw.get("probes", [])
-    if not isinstance(probes, list) or not all(isinstance(each, str) for each in probes):
+    if not isinstance(probes, list):
         raise SpecError(f'{where}: probes are a list such as ["qa paraphrase", "control"] (got {probes!r})')
-    return Reporting(rows, columns, str(raw.get("metric", "accuracy")), tuple(probes), tuple(pairs))
+    for each in probes:
+        style, _, probe = str(each).rpartition(" ")
+        one_of(probe, PROBES, "probe", f"{where}: probes")
+        if style:
+            one_of(style, STYLES, "style", f"{where}: probes")
+    return Reporting(rows, columns, metric, tuple(probes), tuple(pairs))
 
 
 def _factors(raw: Any, where: str) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ def _about(account: Account, out: Path) -> dict[str, Any]:
 def _page(account: Account) -> str:
     from kbench.studies.grid_figures import effects_figure, heat_figure
 
-    grid, metric = account.grid, account.grid.report.metric
+    grid, metric = account.grid, account.grid.report.metric.replace("_", " ")
     jinja = Environment(loader=PackageLoader("kbench", "templates"), undefined=StrictUndefined, autoescape=True)
     outcome = account.outcome
     return jinja.get_template("grid.html.j2").render(

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from kbench.benchmarks.results import read_result
-from kbench.errors import SpecError
 from kbench.studies.contrasts import Contrast, paired, t_interval
 from kbench.studies.grid import FACTORS, Grid, Pair, Reporting
 from kbench.studies.grid_plan import Planned
@@ -70,7 +69,7 @@ def score_rows(cells: Iterable[Planned], out: Path) -> list[Row]:
         }
         for score in about["scores"]:
             plain = {key: score[key] for key in _COLUMNS if key in score}
-            more = dict(_flat("versus_base", score.get("versus_base")))
+            more = dict(_flat("gain", score.get("versus_base")))
             for name, measure in (score.get("measures") or {}).items():
                 more |= dict(_flat(name, measure))
             found.append({**factors, "seed": cell.seed, **plain, **where, **more})
@@ -86,18 +85,21 @@ def scores_table(rows: list[Row]) -> pa.Table:
 
 
 def levels_of(rows: list[Row], report: Reporting) -> list[Level]:
-    """The entries of the table, in the order of the grid. Raises SpecError where no row has the metric."""
+    """The entries of the table, column by column, in the order of the grid."""
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Row]] = defaultdict(list)
     for row in _shown(rows, report):
         groups[_key(row, report.rows), _key(row, report.columns)].append(row)
-    return [_level(row, column, group, report.metric) for (row, column), group in groups.items()]
+    columns = list(dict.fromkeys(column for _, column in groups))
+    found = [_level(row, column, group, report.score) for (row, column), group in groups.items()]
+    return sorted(found, key=lambda level: columns.index(level.column))
 
 
 def _level(row: tuple[str, ...], column: tuple[str, ...], group: list[Row], metric: str) -> Level:
     by_seed = _by_seed(group, metric)
     low = high = None
     over: Literal["seeds", "entities", ""] = ""
-    if len(by_seed) > 1:
+    seeds = sum(seed is not None for seed in by_seed)
+    if seeds > 1 and None not in by_seed:
         low, high = t_interval(list(by_seed.values()))
         over = "seeds"
     elif len(group) == 1:
@@ -106,7 +108,7 @@ def _level(row: tuple[str, ...], column: tuple[str, ...], group: list[Row], metr
         over = "entities" if low is not None else ""
     beside = {name: _mean(each[name] for each in group) for name in BESIDE} if metric == "accuracy" else {}
     return Level(
-        row, column, fmean(by_seed.values()), low, high, over, len(by_seed), sum(each["rows"] for each in group), beside
+        row, column, fmean(by_seed.values()), low, high, over, seeds, sum(each["rows"] for each in group), beside
     )
 
 
@@ -126,7 +128,7 @@ def _contrast(rows: list[Row], pair: Pair, report: Reporting) -> Iterable[Contra
         if row[pair.factor] in (pair.left, pair.right):
             sides[_key(row, apart)][row[pair.factor]].append(row)
     for key, found in sides.items():
-        left, right = _by_seed(found[pair.left], report.metric), _by_seed(found[pair.right], report.metric)
+        left, right = _by_seed(found[pair.left], report.score), _by_seed(found[pair.right], report.score)
         seeds = sorted(seed for seed in {*left, *right} if seed is not None and _has(left, seed) and _has(right, seed))
         if len(seeds) < 2:
             continue
@@ -151,18 +153,10 @@ def _varies(rows: list[Row], factor: str) -> bool:
 
 
 def _shown(rows: list[Row], report: Reporting) -> list[Row]:
-    """The rows of the probes that are asked for. Raises SpecError where one is unknown, or the metric is."""
-    known = list(dict.fromkeys(_probe(row) for row in rows))
-    for probe in report.probes:
-        if rows and not any(probe in (each, each.split()[1]) for each in known):
-            raise SpecError(f"[report] probes: no result has {probe!r}: have {', '.join(known)}")
+    """The rows of the probes that are asked for that have the metric."""
     wanted = set(report.probes)
     found = [row for row in rows if not wanted or wanted & {_probe(row), row["probe"]}]
-    having = [row for row in found if row.get(report.metric) is not None]
-    if found and not having:
-        plain = sorted({key for row in rows for key, value in row.items() if f"{key}_low" in row})
-        raise SpecError(f"[report] metric: no result has {report.metric!r}: have accuracy, {', '.join(plain)}")
-    return having
+    return [row for row in found if row.get(report.score) is not None]
 
 
 def _by_seed(rows: list[Row], metric: str) -> dict[int | None, float]:
