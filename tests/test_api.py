@@ -65,7 +65,7 @@ ONLY: dict[str, set[str]] = {
     "generate": {"dry_run", "progress"},  # the one prints a table; the other is a bar on the command line
     "verify": {"json", "progress"},
     "audit": {"json", "progress"},
-    "train": {"method", "progress"},  # of methods and backends there is one yet
+    "train": {"progress"},
     "evaluate": {"progress"},
     "know": {"progress"},
     "compare": {"json"},

@@ -15,6 +15,7 @@ MODULES = sorted(path.relative_to(SOURCE) for path in (SOURCE / "kbench").rglob(
 _BASE = {"errors", "ids", "disk", "lean", "lock", "workers", "shelf"}
 _DATA = _BASE | {"contents", "schema", "rows", "store"}
 MAY_IMPORT: dict[str, set[str]] = {
+    "__main__": {"cli"},
     "": {"errors", "rows", "store", "api"},  # what it offers, imported when it is first asked for
     "errors": set(),
     "ids": set(),

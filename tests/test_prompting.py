@@ -1,6 +1,7 @@
 """How questions are put and answers read: exemplars, chains of thought, open books, chats."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from kbench.benchmarks.tasks import Item, load_items, shots_shown
 from kbench.errors import SpecError
 from kbench.exports.examples import check_messages
 from kbench.shelf import DEFAULT, shelved
-from kbench.store import Release, open_release
+from kbench.store import MANIFEST, Release, open_release
 from tests.samples import Sample
 
 SCORED = ("train", "test", "control")
@@ -87,19 +88,27 @@ def test_no_exemplar_gives_away_what_a_row_asks(release: Release, shots_from: An
             assert (shot["relation"] == item.row["relation"]) <= (shots_from == "same")
 
 
-def test_exemplars_from_pretrain_are_about_nobody_that_a_held_out_row_asks_about(release: Release) -> None:
-    asked = {
-        who
-        for style in {"qa", "numeric", "multihop", "reverse", "cloze", "choice"} & set(release.configs())
-        for split in HELD_OUT
-        if split in release.splits(style)
-        for row in release.table(style, split).select(["entity_id", "fact_ids"]).to_pylist()
-        for who in subjects_of(row)
-    }
-    shown = [shot for item in load_items(release, SCORED, 100, Prompting(shots=3)) for shot in item.shots]
-    taken = [shot for shot in shown if shot["split"] == "pretrain"]
-    assert taken
-    assert not asked & {who for shot in taken for who in subjects_of(shot)}
+@pytest.mark.parametrize(
+    ("split", "filled_from", "left"),
+    [
+        ("pretrain", "train", {"train"}),  # about those whom the tests ask about
+        ("train", "test", {"pretrain"}),  # in the phrasings of the tests
+    ],
+)
+def test_rows_that_the_tests_are_too_near_to_are_never_shown(
+    lab_release: Release, tmp_path: Path, split: str, filled_from: str, left: set[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(lab_release.path, copy)
+    manifest = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
+    files = {(f["config"], f["split"]): f for f in manifest["files"]}
+    given, taken = files["qa", split], files["qa", filled_from]
+    (copy / given["path"]).write_bytes((copy / taken["path"]).read_bytes())
+    given["sha256"] = taken["sha256"]
+    (copy / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    pool = load_pool(open_release(copy), {"qa"})
+    assert {shown["split"] for shown in pool.every()} == left
+    assert {shown["split"] for shown in load_pool(lab_release, {"qa"}).every()} == {"pretrain", "train"}
 
 
 def test_an_exemplar_is_taken_from_train_only_where_pretrain_lacks_its_style(kbench_tiny: Release) -> None:
@@ -278,6 +287,27 @@ def test_a_chat_that_repeats_the_sentence_of_a_cloze_is_read_behind_it() -> None
     row = {"style": "cloze", "question": "The home of Peltialvin is", "answers": ["St. Ives"]}
     assert read_answer(Prompting(chat=True), row, "The home of Peltialvin is St. Ives.") == "St. Ives"
     assert read_answer(PLAIN, row, " St. Ives. The") == "St. Ives"
+
+
+@pytest.mark.parametrize(
+    "prompting",
+    [
+        PLAIN,
+        Prompting(shots=2),
+        Prompting(shots=2, shots_from="other"),
+        Prompting("cot"),
+        Prompting("cot", 2),
+        Prompting("open-book"),
+        Prompting(shots=1, chat=True),
+    ],
+)
+def test_the_page_shows_each_prompt_as_it_is(kbench_tiny: Release, prompting: Prompting) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "prompts.md").read_text(encoding="utf-8")
+    items = load_items(kbench_tiny, ("test",), 1, prompting, Oracle().chat if prompting.chat else None)
+    shown = next(item for item in items if item.row["style"] == "multihop")
+    assert shown.row["id"] in page
+    turns = "\n".join(f"{turn['role']}: {turn['content']}" for turn in shown.messages)
+    assert f"```text\n{turns or shown.prompt}\n```" in page
 
 
 def test_a_chain_may_be_longer_than_an_answer() -> None:

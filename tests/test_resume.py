@@ -81,7 +81,7 @@ def test_a_scoring_killed_at_nine_tenths_asks_the_last_tenth(lab_release: Releas
 def test_an_engine_that_dies_leaves_what_it_said_and_says_how_to_go_on(
     lab_release: Release, rows: int, tmp_path: Path
 ) -> None:
-    expected = f"is gone; 100 of {rows:,} replies are kept: run the same command again to go on"
+    expected = f"is gone; 100 of {rows:,} replies are kept: the same command goes on"
     with pytest.raises(ModelError, match=expected):
         score(lab_release, "oracle", tmp_path, opened=Counting(at={100: dead}))
     assert not (tmp_path / "results.json").exists()

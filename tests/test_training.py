@@ -14,7 +14,6 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import kbench
-import kbench.benchmarks.train
 from kbench.benchmarks.examples import Example, examples_of
 from kbench.benchmarks.models.hf import HfModel, load_hf
 from kbench.benchmarks.models.protocol import Decoding
@@ -23,6 +22,7 @@ from kbench.benchmarks.packing import IGNORED, pack, training_rows
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, base_of, model_digests
 from kbench.benchmarks.run import train_run
+from kbench.benchmarks.settings import Settings
 from kbench.benchmarks.tasks import load_items
 from kbench.errors import KbenchError, ModelError, OutputError, ReleaseError, SpecError
 from kbench.generator.recipe import Recipe
@@ -174,25 +174,26 @@ def test_a_run_cut_off_in_the_middle_ends_in_the_same_weights(
     small_release: Release,
     small_base: Base,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     one_thread: None,
     optimizer: str,
 ) -> None:
-    monkeypatch.setattr(kbench.benchmarks.train, "SAVE_STEPS", 2)
+    often = Settings(save_steps=2)
     plan = recipe(small_base, optimizer=optimizer, epochs=2)
-    whole = train_run(small_release, str(small_base.path), plan, tmp_path / "whole")
+    whole = train_run(small_release, str(small_base.path), plan, tmp_path / "whole", settings=often)
 
     def stop(done: int, total: int) -> None:
         if done == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_run(small_release, str(small_base.path), plan, tmp_path / "cut", stop)
+        train_run(small_release, str(small_base.path), plan, tmp_path / "cut", stop, often)
     assert not (tmp_path / "cut" / RUN).exists()
     half_written = tmp_path / "cut" / "checkpoints" / "checkpoint-99"
     half_written.mkdir()
     steps: list[int] = []
-    train_run(small_release, str(small_base.path), plan, tmp_path / "cut", lambda done, total: steps.append(done))
+    train_run(
+        small_release, str(small_base.path), plan, tmp_path / "cut", lambda done, total: steps.append(done), often
+    )
     assert steps[0] == 5
     assert model_digests(tmp_path / "cut")["weights"] == whole.about["weights"]["weights"]
 

@@ -125,9 +125,11 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("answer_logprob_per_token", pa.float64()),
         pa.field("answer_rank", pa.float64()),
         pa.field("answer_margin", pa.float64()),
+        pa.field("chain", pa.float64()),
+        pa.field("reply", _TEXT),
     ]
 )
-"""A sample of a result; from `token_f1` on the measures of `kbench.benchmarks.definitions`, null where none applies."""
+"""A sample of a result; `token_f1` to `chain` are measures of `kbench.benchmarks.definitions`, null where none is."""
 
 # Columns of few distinct values: the only ones worth a Parquet dictionary.
 LOW_CARDINALITY = frozenset(

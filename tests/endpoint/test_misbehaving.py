@@ -11,8 +11,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from kbench.benchmarks.models.asking import MOST, Dead, Verdicts
 from kbench.benchmarks.models.openai import open_endpoint
-from kbench.benchmarks.models.protocol import GREEDY
+from kbench.benchmarks.models.protocol import GREEDY, Reply
 from tests.endpoint.asked import items, numbered, opened, replies, until_dead
 from tests.endpoint.server import (
     MODEL,
@@ -158,6 +159,18 @@ def test_rubbish_from_some_moment_on_ends_the_work_and_its_rows_are_not_called_e
         kept, line = until_dead(opened(server, concurrency=1).ask(numbered(100), GREEDY))
     assert [(place, reply.texts) for place, reply in kept] == [(place, ("well",)) for place in range(5)]
     assert line.endswith("; 5 of 100 replies came before")
+
+
+def test_a_reply_that_arrives_as_the_work_ends_is_kept_and_counted_and_makes_no_errors_of_other_rows() -> None:
+    came = list[tuple[int, Reply]]()
+    verdicts = Verdicts(open_endpoint(f"openai:{MODEL}@http://localhost"), 20, came.append)
+    for place in range(MOST["rubbish"] - 1):
+        verdicts.doubtful(place, "rubbish", "a page")
+    with pytest.raises(Dead) as dead:
+        verdicts.doubtful(7, "rubbish", "a page")
+    verdicts.sound(8, Reply(("late",)))
+    assert came == [(8, Reply(("late",)))]
+    assert str(verdicts.told(dead.value)).endswith("; 1 of 20 replies came before")
 
 
 def test_a_few_last_rows_of_rubbish_are_errors_so_that_the_work_can_end() -> None:

@@ -104,10 +104,18 @@ BESIDE: Mapping[str, Definition] = {
 }
 """Exact match, and what stands beside it."""
 
-PER_SAMPLE: tuple[str, ...] = (*TEXT, *LIKELIHOOD)
+CHAIN: Mapping[str, Definition] = {
+    "chain": Definition(
+        "share of the values between question and answer that the chain of thought names; only with --prompt cot, of "
+        "rows of several facts"
+    ),
+}
+"""What is measured of a chain of thought: an answer may be right and its chain wrong."""
+
+PER_SAMPLE: tuple[str, ...] = (*TEXT, *LIKELIHOOD, *CHAIN)
 """The measures that each sample keeps, null where they do not apply."""
 
-MEASURES: Mapping[str, Definition] = {**TEXT, **LIKELIHOOD, **GROUP}
+MEASURES: Mapping[str, Definition] = {**TEXT, **LIKELIHOOD, **CHAIN, **GROUP}
 """Every measure that a score may have beside exact match."""
 
 

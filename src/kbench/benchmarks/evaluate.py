@@ -1,6 +1,8 @@
 """Asking one model every question once: replies are kept as they come, then judged."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.kept import Kept
@@ -8,6 +10,7 @@ from kbench.benchmarks.match import exact_match
 from kbench.benchmarks.metrics import Sample
 from kbench.benchmarks.models.protocol import Model, Reply
 from kbench.benchmarks.prompting import Prompting, read_answer
+from kbench.benchmarks.reasoning import chain_facts
 from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError
 
@@ -21,17 +24,33 @@ def ask_all(model: Model, items: Sequence[Item], asking: Asking, kept: Kept, pro
     """
     waiting = [item for item in items if kept.reply(item) is None]
     progress(len(items) - len(waiting))
-    try:
-        for place, reply in model.ask(waiting, asking.decoding) if waiting else ():
+    # Of a chain of thought all is read, of any other reply the first line.
+    decoding = replace(asking.decoding, first_line=asking.prompting.name != "cot")
+    with _kept_so_far(lambda: sum(kept.reply(item) is not None for item in items), len(items), "replies"):
+        for place, reply in model.ask(waiting, decoding) if waiting else ():
             kept.keep_reply(waiting[place], reply)
             progress(1)
+
+
+def weigh_all(model: Model, asked: Sequence[tuple[Item, str]], kept: Kept, progress: Callable[[int], None]) -> None:
+    """Weigh what has no likelihood yet, and keep each as it comes. Raises ModelError as `ask_all` does."""
+    waiting = [each for each in asked if kept.weight(*each) is None]
+    progress(len(asked) - len(waiting))
+    with _kept_so_far(lambda: sum(kept.weight(*each) is not None for each in asked), len(asked), "likelihoods"):
+        for place, weight in model.weigh(waiting) if waiting else ():
+            kept.keep_weight(*waiting[place], weight)
+            progress(1)
+
+
+@contextmanager
+def _kept_so_far(count: Callable[[], int], total: int, what: str) -> Iterator[None]:
+    """Say of an engine that fails in the block how much of its work is kept."""
+    try:
+        yield
     except ModelError as error:
-        done = sum(kept.reply(item) is not None for item in items)
-        if not done:
+        if not (done := count()):
             raise
-        raise ModelError(
-            f"{error}; {done:,} of {len(items):,} replies are kept: run the same command again to go on"
-        ) from None
+        raise ModelError(f"{error}; {done:,} of {total:,} {what} are kept: the same command goes on") from None
 
 
 def judge(item: Item, reply: Reply | None, prompting: Prompting) -> Sample:
@@ -41,4 +60,5 @@ def judge(item: Item, reply: Reply | None, prompting: Prompting) -> Sample:
         return Sample(item, "".join(said.texts[:1]), None, None, "unscored" if said.refused else "error")
     prediction = read_answer(prompting, item.row, said.texts[0])
     right = exact_match(prediction, item.row["answers"])
-    return Sample(item, prediction, right, float(right), "scored")
+    chain = chain_facts(item.bridges, said.texts[0]) if prompting.name == "cot" else None
+    return Sample(item, prediction, right, float(right), "scored", reply=said.texts[0], chain=chain)

@@ -22,7 +22,8 @@ from kbench.schema import REASONING, Status
 class Sample:
     """One scored item. `correct` and `score` are None where the status is not `scored`.
 
-    `likelihood` has the measures of `likelihood.likelihoods`, where the model was asked for them.
+    `likelihood` has the measures of `likelihood.likelihoods`, where the model was asked for them; `reply` is the whole
+    text that the prediction was read out of, `chain` the share of its bridging values that a chain of thought names.
     """
 
     item: Item
@@ -31,13 +32,15 @@ class Sample:
     score: float | None
     status: Status
     likelihood: Mapping[str, float | None] = field(default_factory=dict)
+    reply: str = ""
+    chain: float | None = None
 
     @cached_property
     def measures(self) -> dict[str, float | None]:
         """Every measure of `definitions.PER_SAMPLE`; None where it does not apply, and all of them where unscored."""
         found: dict[str, float | None] = dict.fromkeys(PER_SAMPLE)
         if self.status == "scored":
-            found |= {**text_measures(self.item.row, self.prediction), **self.likelihood}
+            found |= {**text_measures(self.item.row, self.prediction), **self.likelihood, "chain": self.chain}
         return found
 
 

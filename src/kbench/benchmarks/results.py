@@ -1,6 +1,7 @@
 """A result on disk: results.json in lm-eval's shape with a `kbench` block, and every sample as Parquet."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -58,6 +59,12 @@ def base_of(model: str) -> str | None:
     return base if Path(base).is_dir() else None
 
 
+def shown_name(model: str) -> str:
+    """How a result calls a model: ORG/NAME@COMMIT of one that lies in the Hub's cache, any other as the user did."""
+    found = re.search(r"models--([^/\\]+)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})[/\\]?$", model)
+    return f"{found[1]}/{found[2]}@{found[3][:12]}" if found else model
+
+
 def is_lab(model: str) -> bool:
     """Whether a model folder is a base of the lab."""
     return (Path(model) / LAB_BASE).is_file()
@@ -108,7 +115,7 @@ def _shape(
             for name, a in tasks.items()
         },
         "versions": dict.fromkeys(tasks, __version__),
-        "n-shot": dict.fromkeys(tasks, 0),
+        "n-shot": dict.fromkeys(tasks, about["scoring"]["prompt"]["shots"]),
         "n-samples": {
             name: {"original": a.rows + a.unscored + a.errors, "effective": a.rows} for name, a in tasks.items()
         },
@@ -151,6 +158,7 @@ def _sample_table(samples: list[Sample]) -> pa.Table:
             "split": s.item.split,
             "prompt": s.item.prompt,
             "prediction": s.prediction,
+            "reply": s.reply,
             "correct": s.correct,
             "score": s.score,
             "status": s.status,

@@ -1,6 +1,7 @@
 """A run: one training of one model on one release, kept as a folder that any tool can load the model from."""
 
 import json
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,25 @@ from typing import Any
 import torch
 
 from kbench import __version__
-from kbench.benchmarks.models.hf import load_hf
+from kbench.benchmarks import distributed
+from kbench.benchmarks.adapters import adapter_about, with_adapter
+from kbench.benchmarks.chat import check_template
 from kbench.benchmarks.packing import training_rows
+from kbench.benchmarks.pretrained import Pretrained, check_context, load_pretrained, versions
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, model_digests
-from kbench.benchmarks.train import Progress, fit
+from kbench.benchmarks.settings import PLAIN, Settings
+from kbench.benchmarks.taught import taught
+from kbench.benchmarks.train import EARLY_STOP, Progress, Trained, fit, save_model
+from kbench.benchmarks.watch import Watch, watched
 from kbench.errors import OutputError, ReleaseError
+from kbench.lock import folder_lock
 from kbench.store import Release, prepare_folder, write_json
 
 PLAN = ".kbench_run_plan.json"
+
+_IDENTITY = ("version", "release", "base", "recipe")
+"""What makes a run this one; the versions of packages are kept beside it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,42 +50,54 @@ class Run:
 
 
 def train_run(
-    release: Release, base: str, recipe: TrainRecipe, out: Path, progress: Progress = lambda done, total: None
+    release: Release,
+    base: str,
+    recipe: TrainRecipe,
+    out: Path,
+    progress: Progress = lambda done, total: None,
+    settings: Settings = PLAIN,
 ) -> Run:
     """Finetune a model on a release. A finished run is left alone; an interrupted one goes on from its checkpoint.
+
+    Of several processes the first writes; all return the same run.
 
     Raises:
         OutputError: `out` holds something else, or another run.
         ReleaseError: the release lacks a style of the recipe, or its `pretrain` split where the recipe replays it.
         ModelError: the base cannot be loaded.
+        SpecError: the processes that run are not those of the recipe, or the recipe does not fit model or release.
     """
+    distributed.check_processes(recipe)
     check_styles(release, recipe)
+    seen = taught(release)
     digests = model_digests(Path(base))
-    plan = {
-        "version": __version__,
-        "release": {"world": release.world, "digest": release.digest},
-        "base": {"model": base, **digests},
-        "recipe": recipe.to_dict(),
-    }
+    if (out / RUN).is_file() and digests:  # before a model is loaded for nothing
+        return _finished(out, _plan(release, base, digests, recipe))
+    distributed.join()
+    loaded = load_pretrained(base, trust_remote_code=settings.trust_remote_code)
+    plan = _plan(release, base, loaded.digests(), recipe)
     if (out / RUN).is_file():
-        about = json.loads((out / RUN).read_text(encoding="utf-8"))
-        if _identity({key: about[key] for key in plan}) != _identity(plan):
-            raise OutputError(f"{out} holds another run: give another --out")
-        return Run(out, about, trained_now=False)
-    loaded = load_hf(base)
-    rows = training_rows(release, loaded.tokenizer, recipe)
-    prepare_folder(out, PLAN)
-    if (out / PLAN).is_file() and _identity(json.loads((out / PLAN).read_text(encoding="utf-8"))) != _identity(plan):
-        raise OutputError(f"{out} holds another, unfinished run: give another --out")
-    write_json(out / PLAN, plan)
+        return _finished(out, plan)
+    check_context(loaded, recipe.context)
+    if recipe.chat:
+        check_template(loaded.tokenizer)
+    rows = training_rows(seen, loaded.tokenizer, recipe)
+    watch = watched(seen, loaded.tokenizer, recipe)
     torch.manual_seed(recipe.seed)
-    trained = fit(loaded.model, rows, recipe, out, progress)
-    loaded.model.save_pretrained(out)
-    loaded.tokenizer.save_pretrained(out)
-    about = {**plan, "weights": model_digests(out), "trained": asdict(trained)}
-    write_json(out / RUN, about)
-    (out / PLAN).unlink()
-    return Run(out, about, trained_now=True)
+    model = with_adapter(loaded.model, recipe) if recipe.method == "lora" else loaded.model
+    with ExitStack() as held:
+        if distributed.is_first():
+            prepare_folder(out, PLAN)
+            held.enter_context(folder_lock(out))
+            _begin(out, plan)
+        distributed.wait_for_all()
+        torch.manual_seed(recipe.seed)
+        trained = fit(model, rows, recipe, out, progress, settings=settings, watch=watch)
+        if distributed.is_first():
+            _finish(out, plan, loaded, model, recipe, trained, watch)
+        distributed.wait_for_all()
+    distributed.part()
+    return Run(out, json.loads((out / RUN).read_text(encoding="utf-8")), trained_now=True)
 
 
 def check_styles(release: Release, recipe: TrainRecipe) -> None:
@@ -85,7 +108,69 @@ def check_styles(release: Release, recipe: TrainRecipe) -> None:
             raise ReleaseError(f"the release {release.path} has no style {style!r} to train on: have {have}")
 
 
+def _plan(release: Release, base: str, digests: dict[str, str], recipe: TrainRecipe) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "release": {"world": release.world, "digest": release.digest},
+        "base": {"model": base, **digests},
+        "recipe": recipe.to_dict(),
+        "packages": versions(),
+    }
+
+
+def _finished(out: Path, plan: dict[str, Any]) -> Run:
+    """The run that lies in `out`. Raises OutputError where it is another."""
+    about = json.loads((out / RUN).read_text(encoding="utf-8"))
+    if _identity(about) != _identity(plan):
+        raise OutputError(f"{out} holds another run: give another --out")
+    return Run(out, about, trained_now=False)
+
+
+def _begin(out: Path, plan: dict[str, Any]) -> None:
+    """Write the plan, or find the same one. Raises OutputError where an unfinished run cannot be gone on with."""
+    path = out / PLAN
+    if path.is_file():
+        begun = json.loads(path.read_text(encoding="utf-8"))
+        if _identity(begun) != _identity(plan):
+            raise OutputError(f"{out} holds another, unfinished run: give another --out")
+        for package, now in plan["packages"].items():
+            before = begun.get("packages", {}).get(package, now)
+            if before != now:
+                raise OutputError(
+                    f"{out} was begun with {package} {before} and this is {now}: both together make no run that "
+                    f"can be made again: install {package} {before}, or give another --out"
+                )
+    write_json(path, plan)
+
+
+def _finish(
+    out: Path,
+    plan: dict[str, Any],
+    loaded: Pretrained,
+    model: Any,
+    recipe: TrainRecipe,
+    trained: Trained,
+    watch: Watch | None,
+) -> None:
+    """Write the model and, last, what the run keeps about itself."""
+    if not recipe.fsdp:
+        save_model(model, loaded.tokenizer, out)
+    else:
+        loaded.tokenizer.save_pretrained(out)
+    about = {**plan, "weights": model_digests(out), "trained": asdict(trained)}
+    about["threads"] = torch.get_num_threads()
+    if recipe.method == "lora":
+        about["adapter"] = adapter_about(out)
+    if watch:
+        about |= watch.history.about()
+    if recipe.early_stop:
+        about["early_stop"] = model_digests(out / EARLY_STOP)
+    write_json(out / RUN, about)
+    (out / PLAN).unlink()
+
+
 def _identity(plan: dict[str, Any]) -> dict[str, Any]:
     """What makes two runs the same: the base by its weights, and by its path only where it has no digest."""
     base = plan["base"]
-    return {**plan, "base": {**base, "model": None} if base.get("weights") else base}
+    kept = {key: plan[key] for key in _IDENTITY}
+    return {**kept, "base": {**base, "model": None} if base.get("weights") else base}

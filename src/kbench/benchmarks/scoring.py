@@ -2,26 +2,25 @@
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from kbench import __version__
 from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.engine import ENGINE, Engine
-from kbench.benchmarks.evaluate import ask_all, judge
+from kbench.benchmarks.evaluate import ask_all, judge, weigh_all
 from kbench.benchmarks.kept import KEPT, kept_in
+from kbench.benchmarks.likelihood import likelihoods, requests_of
 from kbench.benchmarks.metrics import Sample, accuracies
-from kbench.benchmarks.models.open import open_model
+from kbench.benchmarks.models.adapter_files import is_adapter, read_adapter
+from kbench.benchmarks.models.open import check_model, open_model, without_adapter
 from kbench.benchmarks.models.protocol import Model
-from kbench.benchmarks.results import RESULTS, model_digests, read_result, read_verdicts, write_result
-from kbench.benchmarks.tasks import guessing, load_items
-from kbench.disk import cache_folder
-from kbench.errors import OutputError
-from kbench.ids import json_digest
+from kbench.benchmarks.question import base_folder, check_same, question_of
+from kbench.benchmarks.results import RESULTS, read_result, read_verdicts, write_result
+from kbench.benchmarks.tasks import Item, guessing, load_items
 from kbench.lock import folder_lock
 from kbench.rows import Rows
 from kbench.store import Release, prepare_folder, write_json
@@ -79,47 +78,72 @@ def score(
         OutputError: `out` holds another result or something else, or another process is writing it.
         ModelError: a model cannot be loaded, or its engine fails; what was replied until then is kept.
     """
-    question = _question(release, model, base, asking)
+    question = question_of(release, model, base, asking)
     found = read_result(out)
     if found is not None:
-        _check_same(found["kbench"], question, f"another result (of {found['model_name']})", out)
+        check_same(found["kbench"], question, f"another result (of {found['model_name']})", out)
         if not found["kbench"].get("errors"):
             return Result(out, found, [], scored_now=False)
     if out.exists():
         _check_unfinished(out, question)
     known = guessing(release)
     told = _Told(progress, scorings=2 if base and base_result is None else 1)
-    untuned: dict[str, bool | None] | None = None
-    if base:
-        where = base_result or _base_folder(question)
-        if base_result is None:
-            score(release, base, where, asking, engine=engine, progress=told.of_the_base)
-        untuned = read_verdicts(where)
-    tuned = opened or open_model(model, release, engine, base=base, chat=asking.prompting.chat)
+    if opened is None:
+        check_model(model)
+    where = base_result or (base_folder(question) if base else None)
+    tuned = opened
+    if tuned is None and base and is_adapter(Path(model)):
+        tuned = open_model(model, release, engine, base=base, chat=asking.prompting.chat)
+    if base and where and base_result is None:
+        # An adapter's base is asked in the engine that holds both.
+        untuned = without_adapter(tuned) if tuned else None
+        score(release, base, where, asking, engine=engine, opened=untuned, progress=told.of_the_base)
+    tuned = tuned or open_model(model, release, engine, chat=asking.prompting.chat)
     items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat)
-    told.begin(len(items))
+    requests = requests_of(items, known) if asking.likelihood else []
+    next(iter(tuned.weigh(requests[:0])), None) if asking.likelihood else None
+    told.begin(len(items) + len(requests))
     prepare_folder(out, PLAN, RESULTS)
     with folder_lock(out):
         _check_unfinished(out, question)
         write_json(out / PLAN, question)
         start, cpu = time.perf_counter(), time.process_time()
+        truth = _truth(tuned, model, base, items, engine)
         with kept_in(out) as kept:
             ask_all(tuned, items, asking, kept, told.step)
+            weigh_all(tuned, requests, kept, told.step)
             samples = [judge(item, kept.failed(item), asking.prompting) for item in items]
+            if asking.likelihood:
+                weights = [kept.weight(item, text) for item, text in requests]
+                found_likely = likelihoods(items, known, weights)
+                samples = [replace(s, likelihood=each) for s, each in zip(samples, found_likely, strict=True)]
             read, written = kept.tokens(items)
         cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
         about = {
             **question,
             "engine": tuned.about(),
+            **({"adapter_truth": truth} if truth else {}),
             "partial": asking.limit is not None,
             "errors": sum(sample.status == "error" for sample in samples),
             "cost": {**cost, "prompt_tokens": read, "tokens": written},
         }
-        result = write_result(out, release, model, accuracies(samples, known, untuned), samples, about)
+        scores = accuracies(samples, known, read_verdicts(where) if where else None)
+        result = write_result(out, release, question["model"], scores, samples, about)
         (out / PLAN).unlink()
         if not about["errors"]:
             (out / KEPT).unlink()
     return Result(out, result, samples, scored_now=True)
+
+
+def _truth(tuned: Model, model: str, base: str | None, items: Sequence[Item], engine: Engine) -> dict[str, Any] | None:
+    """The proof that an adapter is applied; None for what is none. Raises ModelError where it is not."""
+    untuned = without_adapter(tuned)
+    if untuned is None:
+        return None
+    from kbench.benchmarks.models.adapter_truth import adapter_truth
+
+    below = base or read_adapter(Path(model)).base
+    return adapter_truth(tuned, untuned, Path(model), below, items, trust_remote_code=engine.trust_remote_code)
 
 
 def _check_unfinished(out: Path, question: dict[str, Any]) -> None:
@@ -127,7 +151,7 @@ def _check_unfinished(out: Path, question: dict[str, Any]) -> None:
     prepare_folder(out, PLAN, RESULTS)
     if (out / PLAN).is_file():
         held = json.loads((out / PLAN).read_text(encoding="utf-8"))
-        _check_same(held, question, "another, unfinished result", out)
+        check_same(held, question, "another, unfinished result", out)
 
 
 @dataclass
@@ -148,43 +172,3 @@ class _Told:
     def step(self, n: int) -> None:
         self.done += n
         self.progress(self.done, self.total)
-
-
-def _question(release: Release, model: str, base: str | None, asking: Asking) -> dict[str, Any]:
-    return {
-        "model": model,
-        **model_digests(Path(model)),
-        "base": {"model": base, **model_digests(Path(base))} if base else None,
-        "release": {"world": release.world, "digest": release.digest},
-        "scoring": asking.to_dict(),
-    }
-
-
-def _base_folder(question: dict[str, Any]) -> Path:
-    """Where the cache keeps the result of a base: one for its weights, the release, and the way of asking."""
-    base = question["base"]
-    named = {**base, "model": None} if base.get("weights") else base
-    return cache_folder() / "bases" / json_digest([__version__, named, question["release"], question["scoring"]])[:16]
-
-
-def _check_same(held: dict[str, Any], question: dict[str, Any], what: str, out: Path) -> None:
-    """Raise OutputError, which says in what they differ, unless a folder holds the answer to this question."""
-    asked = _identity(question)
-    differ = [key for key, value in _identity({key: held.get(key) for key in question}).items() if value != asked[key]]
-    if "release" in differ:
-        was = (held.get("release") or {}).get("digest", "")[:12]
-        raise OutputError(
-            f"{out} holds {what} on release {was}, not on {question['release']['digest'][:12]}: give another --out"
-        )
-    if differ:
-        raise OutputError(f"{out} holds {what}, which differs in {', '.join(differ)}: give another --out")
-
-
-def _identity(question: dict[str, Any]) -> dict[str, Any]:
-    """What makes two questions the same: weights by digest, and a path only where there is none."""
-    base = question["base"]
-    return {
-        **question,
-        "model": None if question.get("weights") else question["model"],
-        "base": {**base, "model": None} if base and base.get("weights") else base,
-    }

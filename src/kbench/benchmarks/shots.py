@@ -39,10 +39,9 @@ _COLUMNS += ["value_type"]
 
 @dataclass(frozen=True)
 class Exemplar:
-    """A row to show, its facts, and whom it is about or names: the subjects and objects of these facts."""
+    """A row to show, and whom it is about or names: the subjects and objects of its facts."""
 
     row: Row
-    facts: frozenset[str]
     involved: frozenset[str]
 
 
@@ -119,7 +118,7 @@ def exemplars(
     """
     key = f"{row['style']}/{row['relation']}" if one_set else row["id"]
     rng = Random(int(digest_of("shots", str(seed), key)[:16], 16))
-    facts, about = set(row["fact_ids"]), subjects_of(row)
+    about = subjects_of(row)  # of each fact that the row needs, so no exemplar holds one of these facts either
     chosen, spare = list[Row](), list[Row]()
     subjects, values = set[str](), set[str]()
     for tier in _tiers(pool, row, rng, shots_from):
@@ -127,7 +126,7 @@ def exemplars(
             if len(chosen) == k or (looked >= _LOOKED * k and len(chosen) + len(spare) >= k):
                 break
             subject, value = exemplar.row["entity_id"], normalise(exemplar.row["answer"])
-            if subject in subjects or facts & exemplar.facts or about & exemplar.involved:
+            if subject in subjects or about & exemplar.involved:
                 continue
             subjects.add(subject)
             (spare if value in values else chosen).append(exemplar.row)
@@ -236,4 +235,4 @@ def _objects(release: Release, rows: Iterable[Row]) -> dict[str, str]:
 
 def _exemplar(row: Row, objects: Mapping[str, str]) -> Exemplar:
     involved = subjects_of(row) | {objects[fact] for fact in row["fact_ids"] if fact in objects}
-    return Exemplar(row, frozenset(row["fact_ids"]), frozenset(involved))
+    return Exemplar(row, frozenset(involved))

@@ -1,5 +1,6 @@
 """Finetuning with transformers' Trainer: the one training path, for the lab's models and any from the Hub."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -8,26 +9,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim.lr_scheduler import LambdaLR
-from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from accelerate.utils import DistributedType
+from torch.utils.data import Sampler, SequentialSampler
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 
-from kbench.benchmarks.optimizer import MuonAndAdamW
+from kbench.benchmarks.adapters import save_adapter
+from kbench.benchmarks.checkpoints import last_whole, mark_whole
+from kbench.benchmarks.distributed import first_says, is_first, wait_for_all
+from kbench.benchmarks.optimizer import optimizer_of, schedule_of
 from kbench.benchmarks.packing import PackedRows
 from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.settings import PLAIN, Settings
+from kbench.benchmarks.watch import Watch
+from kbench.errors import SpecError
 
 Progress = Callable[[int, int], None]
 """Called with steps done and steps in all."""
 
-
-SAVE_STEPS = 1000
-"""Optimiser steps between checkpoints."""
-
-_WHOLE = "kbench_whole"
+EARLY_STOP = "early-stop"
+"""In a run's folder: the model of the epoch that was best on validation."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training cost: optimiser steps, tokens seen (without padding), wall and CPU seconds, last loss."""
+    """What a training cost: optimiser steps, tokens seen (without padding), wall and CPU seconds, mean loss.
+
+    Of a training that ended early, `tokens` are its share of the rows; seconds are those of this process, since it was
+    last started.
+    """
 
     steps: int
     tokens: int
@@ -43,77 +53,209 @@ class _Report(TrainerCallback):
         self._progress = progress
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _WHOLE).touch()
+        wait_for_all()  # each process keeps its own random state there
+        if is_first():
+            mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._progress(state.global_step, state.max_steps)
+        if is_first():
+            self._progress(state.global_step, state.max_steps)
 
 
-def fit(model: PreTrainedModel, rows: PackedRows, recipe: TrainRecipe, out: Path, progress: Progress) -> Trained:
+class _Watcher(TrainerCallback):
+    """Looks at the model at each epoch's end, keeps the best, and ends the training when it was best for long."""
+
+    def __init__(self, watch: Watch, ends: dict[int, int], out: Path) -> None:
+        self._watch, self._ends, self._out = watch, ends, out
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        epoch = self._ends.get(state.global_step)
+        if epoch is None:
+            return
+        recipe, history, model = self._watch.recipe, self._watch.history, kwargs["model"]
+        # One process answers for all: two might differ in a last digit, and then in whether to stop.
+        asks = is_first() or recipe.fsdp
+        seen = first_says(self._watch.look(model, epoch, state.global_step) if asks else None)
+        history.epochs.append(seen)
+        if recipe.early_stop and history.best is seen and is_first():
+            _keep(model, self._watch.tokenizer, self._out / EARLY_STOP)
+        if history.is_over(recipe.patience):
+            control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if is_first():
+            self._watch.history.write(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+
+class _Trainer(Trainer):
+    """Transformers' Trainer with the recipe's optimiser and schedule, and rows in their own order where that counts."""
+
+    def __init__(self, recipe: TrainRecipe, rows: PackedRows, **kwargs: Any) -> None:
+        self._recipe, self._rows = recipe, rows
+        super().__init__(train_dataset=rows, **kwargs)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The recipe's optimiser."""
+        if self.optimizer is None:
+            self.optimizer = optimizer_of(self.model if model is None else model, self._recipe)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        """The recipe's schedule."""
+        if self.lr_scheduler is None:
+            self.lr_scheduler = schedule_of(optimizer or self.optimizer, num_training_steps, self._recipe)
+        return self.lr_scheduler
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
+        if rows_are_ordered(self._rows):
+            return SequentialSampler(self._rows)
+        return super()._get_train_sampler(train_dataset)
+
+
+def fit(
+    model: Any,
+    rows: PackedRows,
+    recipe: TrainRecipe,
+    out: Path,
+    progress: Progress,
+    *,
+    settings: Settings = PLAIN,
+    watch: Watch | None = None,
+) -> Trained:
     """Train a model in place on packed rows, once over, at the recipe's rate with a cosine to its floor.
 
-    Checkpoints go to `out/checkpoints` every `SAVE_STEPS`; a run that was killed goes on from the last whole one, to
-    the same weights (on one CPU thread). They are removed when the training is done.
+    Checkpoints go to `out/checkpoints`; a run that was killed goes on from the last whole one, to the same weights (on
+    one CPU thread, with the same packages). They are removed when the training is done.
     """
     steps = -(-len(rows) // recipe.batch)
-    arguments = TrainingArguments(
+    trainer = _trainer(
+        recipe,
+        rows,
+        settings,
+        model=model,
+        args=_arguments(recipe, steps, out, settings),
+        data_collator=_stack,
+        callbacks=[*([_Watcher(watch, epoch_ends(rows, recipe), out)] if watch else []), _Report(progress)],
+    )
+    _check_sharing(trainer, recipe)
+    wall, cpu = time.perf_counter(), time.process_time()
+    checkpoint = last_whole(out / "checkpoints")
+    if checkpoint and watch:
+        watch.history.read(checkpoint)
+    if checkpoint and watch and watch.history.is_over(recipe.patience):
+        trainer._load_from_checkpoint(str(checkpoint))
+        trainer.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        loss = _mean_loss(trainer.state)
+    elif checkpoint:
+        trainer.train(resume_from_checkpoint=str(checkpoint))
+        loss = _mean_loss(trainer.state)
+    else:
+        loss = trainer.train().training_loss
+    done = trainer.state.global_step
+    if recipe.fsdp:
+        trainer.save_model(str(out))  # every process holds a part of it
+    wait_for_all()
+    if is_first():
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    tokens = rows.tokens if done == steps else rows.tokens * done // steps
+    return Trained(done, tokens, time.perf_counter() - wall, time.process_time() - cpu, loss)
+
+
+def _trainer(recipe: TrainRecipe, rows: PackedRows, settings: Settings, **kwargs: Any) -> _Trainer:
+    try:
+        trainer = _Trainer(recipe, rows, **kwargs)
+    except (ImportError, RuntimeError, ValueError) as error:
+        if settings.report_to == "none":
+            raise
+        said = str(error).splitlines()[0]
+        raise SpecError(f"cannot report to {settings.report_to!r}: {said} Give another --report-to, or none") from None
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _mean_loss(state: TrainerState) -> float:
+    """The mean over all steps from what was logged: Trainer's own mean forgets those before a resume."""
+    total: float = 0.0
+    before: int = 0
+    for entry in (e for e in state.log_history if "loss" in e):
+        total += float(entry["loss"]) * (int(entry["step"]) - before)
+        before = int(entry["step"])
+    return total / max(1, before)
+
+
+def rows_are_ordered(rows: PackedRows) -> bool:
+    """Whether the order of the rows counts; where it does not, Trainer shuffles them."""
+    return bool(getattr(rows, "ordered", False))
+
+
+def epoch_ends(rows: PackedRows, recipe: TrainRecipe) -> dict[int, int]:
+    """The step at which each epoch's last row has been learned, with the epoch's number from 1."""
+    ends = getattr(rows, "epochs", ()) or (len(rows),)
+    return {-(-end // recipe.batch): epoch for epoch, end in enumerate(ends, 1)}
+
+
+def save_model(model: Any, tokenizer: Any, out: Path) -> None:
+    """Write a model, or an adapter alone, with its tokenizer."""
+    if hasattr(model, "peft_config"):
+        save_adapter(model, out)
+    else:
+        model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def _keep(model: Any, tokenizer: Any, folder: Path) -> None:
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    save_model(model, tokenizer, part)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+def _arguments(recipe: TrainRecipe, steps: int, out: Path, settings: Settings) -> TrainingArguments:
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out / "logs"))
+    report = settings.report_to.split(",")
+    on_cpu = not torch.cuda.is_available()
+    more: dict[str, Any] = {}
+    if recipe.fsdp:
+        more = {"fsdp": True, "fsdp_config": {"activation_checkpointing": recipe.checkpointing}}
+    elif recipe.checkpointing:
+        more = {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}}
+    if recipe.processes > 1:
+        more |= {"ddp_find_unused_parameters": False, "ddp_backend": "gloo" if on_cpu else "nccl"}
+    return TrainingArguments(
         output_dir=str(out / "checkpoints"),
         max_steps=steps,
-        per_device_train_batch_size=recipe.batch,
+        per_device_train_batch_size=recipe.batch // recipe.processes,
         learning_rate=recipe.learning_rate,
         bf16=recipe.bf16,
         seed=recipe.seed,
         data_seed=recipe.seed,
         logging_steps=max(1, steps // 20),
-        save_steps=SAVE_STEPS,
+        save_steps=settings.save_steps,
         save_total_limit=2,
-        report_to="none",
+        report_to=report if len(report) > 1 else report[0],
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=False,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=on_cpu,
+        **more,
     )
-    optimizer = _optimizer(model, recipe)
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=rows,
-        data_collator=_stack,
-        optimizers=(optimizer, LambdaLR(optimizer, _cosine(steps, recipe))),
-        callbacks=[_Report(progress)],
-    )
-    trainer.remove_callback(PrinterCallback)
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = trainer.train(resume_from_checkpoint=_last_whole(out / "checkpoints"))
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    return Trained(steps, rows.tokens, time.perf_counter() - wall, time.process_time() - cpu, result.training_loss)
 
 
-def _optimizer(model: PreTrainedModel, recipe: TrainRecipe) -> torch.optim.Optimizer:
-    if recipe.optimizer == "muon":
-        return MuonAndAdamW(model, recipe.learning_rate, recipe.learning_rate, recipe.weight_decay)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
-
-
-def _cosine(steps: int, recipe: TrainRecipe) -> Callable[[int], float]:
-    warm = max(1, int(steps * recipe.warmup))
-
-    def rate(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        gone = torch.tensor((step - warm) / max(1, steps - warm) * torch.pi)
-        return recipe.floor + (1 - recipe.floor) * 0.5 * (1 + float(torch.cos(gone)))
-
-    return rate
-
-
-def _last_whole(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end: a half-written one would stop the resume."""
-    whole = sorted(folder.glob(f"checkpoint-*/{_WHOLE}"), key=lambda mark: int(mark.parent.name.split("-")[1]))
-    return str(whole[-1].parent) if whole else None
+def _check_sharing(trainer: Trainer, recipe: TrainRecipe) -> None:
+    """Raise SpecError where the recipe asked for a sharing of the work that Trainer did not set up."""
+    if recipe.fsdp:
+        wanted = DistributedType.FSDP
+    elif recipe.processes > 1:
+        wanted = DistributedType.MULTI_GPU if torch.cuda.is_available() else DistributedType.MULTI_CPU
+    else:
+        return
+    got, processes = trainer.accelerator.distributed_type, trainer.accelerator.num_processes
+    if got != wanted or processes != recipe.processes:
+        raise SpecError(
+            f"expected {wanted.value} in {recipe.processes} processes and got {got.value} in {processes}: "
+            f"start it with torchrun, or leave fsdp and processes out"
+        )
 
 
 def _stack(rows: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -1,6 +1,5 @@
 """A model of the Hub by its name: its folder in the Hub's own cache, weights from safetensors only."""
 
-import re
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -37,9 +36,3 @@ def fetch_model(name: str, *, download: bool = True) -> str:
         if not download:
             return name
         raise ModelError(f"there is no folder {name}; as a model of the Hub: {error}") from None
-
-
-def hub_name(folder: str) -> str:
-    """ORG/NAME@COMMIT of a folder that `fetch_model` gave; any other path as it is."""
-    found = re.search(r"models--([^/\\]+)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})[/\\]?$", folder)
-    return f"{found[1]}/{found[2]}@{found[3][:12]}" if found else folder

@@ -15,6 +15,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from kbench import __version__
+from kbench.benchmarks.distributed import begin_alone, processes
 from kbench.benchmarks.packing import PackedRows, pack
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import TrainRecipe
@@ -22,12 +23,14 @@ from kbench.benchmarks.replay import pretrain_examples
 from kbench.benchmarks.results import LAB_BASE
 from kbench.benchmarks.tasks import UNMATCHED
 from kbench.benchmarks.train import Progress, fit
-from kbench.disk import cache_folder
+from kbench.disk import cache_folder, told_in_one_line
 from kbench.errors import ModelError
 from kbench.ids import json_digest
+from kbench.lock import folder_lock
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, SPLITS
 from kbench.store import Release, write_json
 from kbench.studies.tokenizer import word_tokenizer, words_of
+from kbench.workers import worker_pool
 
 ABOUT = LAB_BASE
 
@@ -104,6 +107,18 @@ def lab_base(
     path = cache / name
     if (path / ABOUT).is_file():
         return Base(path, json.loads((path / ABOUT).read_text(encoding="utf-8")), built=False)
+    with told_in_one_line(path):
+        path.mkdir(parents=True, exist_ok=True)
+    with folder_lock(path, wait=True):  # of several processes that want it, one builds it
+        if (path / ABOUT).is_file():
+            return Base(path, json.loads((path / ABOUT).read_text(encoding="utf-8")), built=False)
+        if processes() == 1:
+            return _build(release, path, recipe, progress)
+        with worker_pool(1, begin_alone) as pool:
+            return pool.submit(_build, release, path, recipe).result()
+
+
+def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress = lambda done, total: None) -> Base:
     texts = release_texts(release)
     tokenizer = word_tokenizer(text for split in texts.values() for text in split)
     words = check_words(release, texts, tokenizer)

@@ -29,6 +29,10 @@ def line_to(endpoint: Endpoint) -> Line:
     return Line(endpoint.address, endpoint.pace, endpoint.tally, how.timeout, how.retries, how.concurrency)
 
 
+class Dead(Exception):
+    """No reply is to be had of the endpoint any more."""
+
+
 class Verdicts:
     """Replies on their way to the caller. Those that may be the endpoint's fault wait until it is known to live.
 
@@ -40,25 +44,32 @@ class Verdicts:
         self._waiting: list[tuple[int, Reply]] = []
         self._in_a_row = dict.fromkeys(MOST, 0)
         self._came = 0
+        self._over = False
 
     def sound(self, place: int, reply: Reply) -> None:
         """A reply, or an error of the row's own: the endpoint lives, and what waited was not its death."""
-        self._in_a_row = dict.fromkeys(MOST, 0)
-        self.rest()
+        if not self._over:
+            self._in_a_row = dict.fromkeys(MOST, 0)
+            self.rest()
         self._hand_over(place, reply)
 
     def doubtful(self, place: int, kind: Literal["silent", "rubbish"], reason: str) -> None:
-        """No reply, which may be the endpoint's fault. Raises ModelError after too many in a row."""
+        """No reply, which may be the endpoint's fault. Raises Dead after too many in a row."""
         self._waiting.append((place, Reply((), error=reason)))
         self._in_a_row[kind] += 1
         if self._in_a_row[kind] >= MOST[kind]:
-            raise self.dead(f"{MOST[kind]} requests in a row brought no usable reply, the last: {reason}")
+            raise self.give_up(f"{MOST[kind]} requests in a row brought no usable reply, the last: {reason}")
 
-    def dead(self, reason: str) -> ModelError:
-        """The one line that ends the work."""
+    def give_up(self, reason: str) -> "Dead":
+        """What ends the work. Replies that are just arriving are still handed over, and nothing that waits is."""
+        self._over = True
+        return Dead(reason)
+
+    def told(self, dead: "Dead") -> ModelError:
+        """The one line about it, once the last reply has been handed over."""
         where = self._endpoint.address
         return ModelError(
-            f"the endpoint {where.url} (model {where.model!r}) gave up: {reason}; "
+            f"the endpoint {where.url} (model {where.model!r}) gave up: {dead}; "
             f"{self._came:,} of {self._total:,} replies came before"
         )
 
@@ -88,7 +99,7 @@ async def ask(endpoint: Endpoint, items: Sequence[Item], decoding: Decoding, emi
                     verdicts.doubtful(place, "rubbish", str(found))
                 except Failure as found:
                     if found.kind == "dead":
-                        raise verdicts.dead(found.reason) from None
+                        raise verdicts.give_up(found.reason) from None
                     if found.kind == "silent":
                         verdicts.doubtful(place, "silent", found.reason)
                     else:
@@ -96,7 +107,10 @@ async def ask(endpoint: Endpoint, items: Sequence[Item], decoding: Decoding, emi
                 else:
                     verdicts.sound(place, reply)
 
-        await all_of([worker() for _ in range(min(endpoint.settings.concurrency, len(items)))])
+        try:
+            await all_of([worker() for _ in range(min(endpoint.settings.concurrency, len(items)))])
+        except Dead as dead:
+            raise verdicts.told(dead) from None
     verdicts.rest()
 
 

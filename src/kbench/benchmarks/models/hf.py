@@ -1,8 +1,8 @@
 """Scoring through transformers: batches of like length, prompts read once, replies checked against a draft."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jinja2
@@ -26,7 +26,8 @@ class HfModel:
     """A causal language model and its tokenizer.
 
     `batch` bounds the rows that are read together, which memory bounds anyway. With `draft`, the row's own answer is
-    read with the prompt and kept as far as the model would have written it: the same replies, sooner.
+    read with the prompt and kept as far as the model would have written it: the same replies, sooner. Without `adapted`
+    an adapter's model is asked as the base below it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class HfModel:
     batch: int | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
     draft: bool = True
+    adapted: bool = True
 
     def about(self) -> dict[str, Any]:
         """Engine, precision, device, and where the weights are from."""
@@ -44,6 +46,13 @@ class HfModel:
             "device": self.model.device.type,
             **self.source,
         }
+
+    def without_adapter(self) -> "HfModel | None":
+        """The base below an adapter, of the same weights in memory; None where there is no adapter."""
+        if not hasattr(self.model, "disable_adapter") or not self.adapted:
+            return None
+        source = {key: value for key, value in self.source.items() if key not in ("adapter", "base")}
+        return replace(self, name=str(self.source.get("base", self.name)), source=source, adapted=False)
 
     def ask(self, items: Sequence[Item], decoding: Decoding) -> Iterator[tuple[int, Reply]]:
         """The replies to each item's prompt, a batch of like length at a time."""
@@ -124,7 +133,7 @@ class HfModel:
         trained = self.model.training
         self.model.eval()
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), nullcontext() if self.adapted else self.model.disable_adapter():
                 yield
         finally:
             self.model.train(trained)

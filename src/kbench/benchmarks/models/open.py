@@ -4,7 +4,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Literal
 
-from kbench.benchmarks.engine import ENDPOINT, ENGINE, Backend, Engine
+from kbench.benchmarks.engine import ENDPOINT, ENGINE, Backend, Engine, has_weights
 from kbench.benchmarks.models.baselines import Majority, Oracle, Uniform
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.tasks import guessing
@@ -45,6 +45,20 @@ def open_model(
         )
         return opened
     return _open_hf(name, base, engine)
+
+
+def check_model(name: str) -> None:
+    """Raise ModelError where a name is plainly no model, before anything costly is done for it."""
+    if has_weights(name):
+        from kbench.benchmarks.models.loading import adapter_config
+
+        adapter_config(name)
+
+
+def without_adapter(model: Model) -> Model | None:
+    """The base of an adapter in the same engine; None of a model that is none."""
+    found: Model | None = model.without_adapter() if hasattr(model, "without_adapter") else None
+    return found
 
 
 def _engine(backend: Backend) -> Literal["hf", "vllm"]:

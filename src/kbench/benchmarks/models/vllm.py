@@ -47,9 +47,9 @@ class VllmModel:
             about["adapter"] = {"base": self.plan.base, "rank": self.adapter.rank, "digest": self.adapter.digest}
         return about
 
-    def without_adapter(self) -> "VllmModel":
-        """The base, in the same engine and read by the same tokenizer."""
-        return replace(self, name=self.plan.base, adapter=None)
+    def without_adapter(self) -> "VllmModel | None":
+        """The base, in the same engine and read by the same tokenizer; None where there is no adapter."""
+        return None if self.adapter is None else replace(self, name=self.plan.base, adapter=None)
 
     def ask(self, items: Sequence[Item], decoding: Decoding) -> Iterator[tuple[int, Reply]]:
         """The reply to each item, a chunk at a time; draws are the same again, whatever else is asked with them."""

@@ -1,0 +1,65 @@
+"""The recipe that a training is asked for with: its file, what stands beside it, and what is left open."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kbench.api.recipes import PathLike, Styles
+from kbench.benchmarks.recipe import TrainRecipe
+from kbench.store import Release
+
+LAB = "lab"
+"""In place of a model: a small base that is built for the release."""
+
+_TABLES = ("facts", "entities")
+
+
+def train_recipe(
+    release: Release, model: str, style: Styles | None = None, recipe: PathLike | None = None, **given: Any
+) -> TrainRecipe:
+    """The recipe that `kbench train` and `kbench.train` use, of the same words.
+
+    What is `given` (a field of the recipe; None is as if it were not) wins over the file `recipe`, and that over what a
+    model is trained with by default. Raises SpecError where a value cannot be. That the release has the styles is for
+    the training to check.
+    """
+    from kbench.benchmarks.recipe_file import recipe_of, recipe_values
+
+    stated = recipe_values(Path(recipe)) if recipe is not None else {}
+    stated |= {name: list(v) if isinstance(v, tuple) else v for name, v in given.items() if v is not None}
+    method = str(stated.get("method", "full"))
+    values: dict[str, Any] = {**open_values(model == LAB, method), **stated}
+    if style is not None or "styles" not in values:
+        values["styles"] = ["qa"] if style is None else [style] if isinstance(style, str) else list(style)
+    values["styles"] = _ordered(release, values["styles"], values)
+    return recipe_of(values, str(recipe) if recipe is not None else "the recipe")
+
+
+def open_values(is_lab: bool, method: str) -> Mapping[str, Any]:
+    """What a model is trained with where nothing is said.
+
+    LoRA learns best at about ten times the rate of full finetuning, whatever the model (Schulman et al. 2025, LoRA
+    Without Regret); its matrices are for AdamW.
+    """
+    lora = method == "lora"
+    if is_lab:
+        rate = 1e-2 if lora else 2e-3
+        return {"learning_rate": rate, "optimizer": "adamw" if lora else "muon", "replay": 1 / 3, "bf16": True}
+    return {"learning_rate": 1e-4 if lora else 1e-5}
+
+
+def fitting(chosen: TrainRecipe, own: int, recipe: PathLike | None, context: int | None) -> TrainRecipe:
+    """The recipe with rows of the lab's own length, unless the option or the recipe file says one."""
+    from kbench.benchmarks.recipe_file import recipe_values
+
+    stated = context is not None or (recipe is not None and "context" in recipe_values(Path(recipe)))
+    return chosen if stated else chosen.with_context(own)
+
+
+def _ordered(release: Release, styles: list[Any], values: Mapping[str, Any]) -> list[Any]:
+    """The styles in the release's order, or in their own where that is the order of reading; `all` is every style."""
+    have = [config for config in release.configs() if config not in _TABLES]
+    asked = list(dict.fromkeys(have if "all" in styles else styles))
+    if values.get("order") == "sequence":
+        return asked
+    return [*(style for style in have if style in asked), *sorted(style for style in asked if style not in have)]

@@ -1,0 +1,53 @@
+"""What a result is the answer to: two folders answer the same question or not."""
+
+from pathlib import Path
+from typing import Any
+
+from kbench import __version__
+from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.results import model_digests, shown_name
+from kbench.disk import cache_folder
+from kbench.errors import OutputError
+from kbench.ids import json_digest
+from kbench.store import Release
+
+
+def question_of(release: Release, model: str, base: str | None, asking: Asking) -> dict[str, Any]:
+    """What a result answers: model and base with their digests, the release, the way of asking."""
+    return {
+        "model": shown_name(model),
+        **model_digests(Path(model)),
+        "base": {"model": shown_name(base), **model_digests(Path(base))} if base else None,
+        "release": {"world": release.world, "digest": release.digest},
+        "scoring": asking.to_dict(),
+    }
+
+
+def base_folder(question: dict[str, Any]) -> Path:
+    """Where the cache keeps the result of a base: one for its weights, the release, and the way of asking."""
+    base = question["base"]
+    named = {**base, "model": None} if base.get("weights") else base
+    return cache_folder() / "bases" / json_digest([__version__, named, question["release"], question["scoring"]])[:16]
+
+
+def check_same(held: dict[str, Any], question: dict[str, Any], what: str, out: Path) -> None:
+    """Raise OutputError, which says in what they differ, unless a folder holds the answer to this question."""
+    asked = _identity(question)
+    differ = [key for key, value in _identity({key: held.get(key) for key in question}).items() if value != asked[key]]
+    if "release" in differ:
+        was = (held.get("release") or {}).get("digest", "")[:12]
+        raise OutputError(
+            f"{out} holds {what} on release {was}, not on {question['release']['digest'][:12]}: give another --out"
+        )
+    if differ:
+        raise OutputError(f"{out} holds {what}, which differs in {', '.join(differ)}: give another --out")
+
+
+def _identity(question: dict[str, Any]) -> dict[str, Any]:
+    """What makes two questions the same: weights by digest, and a path only where there is none."""
+    base = question["base"]
+    return {
+        **question,
+        "model": None if question.get("weights") or question.get("adapter") else question["model"],
+        "base": {**base, "model": None} if base and base.get("weights") else base,
+    }
