@@ -50,16 +50,19 @@ def keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
 
 
 def one_of(value: Any, known: Sequence[Any], what: str, where: str) -> Any:
+    """The value, where it is known. Raises SpecError that lists the known ones."""
     if value not in known:
         raise SpecError(f"{where}: unknown {what} {value!r}: have {', '.join(map(str, known))}")
     return value
 
 
 def whole_numbers(raw: Any, where: str) -> tuple[int, ...]:
+    """A list of seeds, each once. Raises SpecError where it is none."""
     if not isinstance(raw, list) or not raw or not all(is_whole(each) and 0 <= each < 2**32 for each in raw):
         raise SpecError(f"{where} must be a list of whole numbers such as [0, 1, 2] (got {raw!r})")
     return tuple(dict.fromkeys(raw))
 
 
 def is_whole(value: Any) -> bool:
+    """Whether a value of a file is a whole number: true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool)

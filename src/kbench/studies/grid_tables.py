@@ -25,6 +25,7 @@ ENGINE = tuple(field.name for field in fields(Engine))
 
 
 def read_release(table: Table, where: str, beside: Path) -> GridRelease:
+    """A release: one that there is, or a recipe to generate it from; paths are seen from the grid's folder."""
     keys(table, RELEASE, where)
     source, recipe = table.get("from", ""), table.get("recipe", "")
     if not isinstance(source, str) or not isinstance(recipe, str) or bool(source) == bool(recipe):
@@ -33,6 +34,7 @@ def read_release(table: Table, where: str, beside: Path) -> GridRelease:
 
 
 def read_model(table: Table, where: str, beside: Path) -> GridModel:
+    """A model: lab, a folder or a Hub id; of the lab, with fields of its recipe that are to be otherwise."""
     keys(table, MODEL, where)
     source, lab = table.get("from", ""), table.get("lab", {})
     if not isinstance(source, str) or not source:
@@ -48,6 +50,7 @@ def read_model(table: Table, where: str, beside: Path) -> GridModel:
 
 
 def read_recipe(table: Table, where: str, beside: Path) -> GridRecipe:
+    """A training recipe: its fields, over those of a recipe file; or the base itself."""
     keys(table, RECIPE, where)
     train = table.get("train", True)
     if not isinstance(train, bool):

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from kbench.benchmarks.defaults import open_values
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import is_lab
@@ -21,9 +22,6 @@ from kbench.studies.lab import LabRecipe, default_cache, lab_base
 
 Report = Callable[[float], None]
 """Called with the share of a task that is done, 0 to 1."""
-
-LAB_TRAINING: dict[str, Any] = {"learning_rate": 2e-3, "optimizer": "muon", "replay": 1 / 3, "bf16": True}
-"""What a training of a base of the lab takes where the grid sets nothing: as `kbench train --model lab` does."""
 
 
 def do(order: Order, report: Report, opened: Model | None = None) -> None:
@@ -55,10 +53,11 @@ def lab_recipe(values: dict[str, Any]) -> LabRecipe:
 
 def _train(order: Train, step: Callable[..., None]) -> Run:
     release, note = open_release(order.release), order.base.note()
-    given = dict(order.values)
-    if is_lab(note["path"]):
-        given = {**LAB_TRAINING, "context": note["context"], **given}
-    recipe = recipe_of(given, "recipe")
+    lab = is_lab(note["path"])
+    given = {**open_values(lab, order.values.get("method", "full")), **order.values}
+    if lab:
+        given = {"context": note["context"], **given}
+    recipe = recipe_of(given, "the recipe")
     check_styles(release, recipe)
     run = train_run(release, note["path"], recipe, order.out, step)
     _check_finite(run)
