@@ -2,13 +2,12 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kbench.benchmarks.models.adapter_truth import adapter_truth
-from kbench.benchmarks.models.vllm import VllmModel, open_vllm_adapters
+from kbench.benchmarks.models.vllm import open_vllm_adapters
 from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError
 from tests.vllm.adapters import WEIGHTS, Tensors, changed
@@ -53,22 +52,18 @@ def test_the_score_of_a_base_cannot_pass_for_an_adapters(trained: str, adapters:
 
 
 def test_another_adapter_under_the_same_number_is_found_out(
-    trained: str, adapters: list[Path], items: list[Item]
+    trained: str, adapters: list[Path], items: list[Item], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """vLLM serves whatever it has under a number, so a model that asks for another path gets the first one."""
+    """vLLM serves whatever it has under a number, so whoever asks for another path gets the first one."""
     models = open_vllm_adapters(trained, adapters)
     from vllm.lora.request import LoRARequest
 
     from kbench.benchmarks.models import vllm_engine
 
-    engine = vllm_engine.engine_of(models[None].plan)
-    assert engine.llm.llm_engine.add_lora(LoRARequest("another", 1, str(adapters[1])))
-    plan = replace(models[None].plan, adapters=(adapters_of(models)[1],))
-    taken = replace(models[adapters[1]], plan=plan)
-    vllm_engine._running[0] = replace(engine, plan=plan)
+    path = str(adapters[1])
+    monkeypatch.setattr(vllm_engine, "_request", lambda plan, adapter: LoRARequest("another", 1, path))
     with pytest.raises(ModelError, match=r"is not what was applied: .* another adapter, an older one, or a part"):
-        adapter_truth(taken, models[adapters[1]].without_adapter(), adapters[1], trained, items)
-    vllm_engine.shut_down()
+        adapter_truth(models[adapters[1]], models[None], adapters[1], trained, items)
 
 
 def test_an_adapter_overwritten_on_disk_is_found_out(
@@ -101,7 +96,3 @@ def test_tensors_that_the_base_would_not_take_are_told(
 ) -> None:
     with pytest.raises(ModelError, match=f"does not fit the base .*{expected_error}"):
         open_vllm_adapters(trained, [changed(adapters[1], tmp_path / "adapter", change)])
-
-
-def adapters_of(models: dict[Path | None, VllmModel]) -> list[object]:
-    return [model.adapter for path, model in models.items() if path is not None]
