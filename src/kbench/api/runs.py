@@ -1,4 +1,4 @@
-"""Training from Python: `kbench train`, and a run."""
+"""Training from Python: what to train with, in the words of the command, and a run."""
 
 import warnings
 from collections.abc import Callable, Sequence

@@ -7,11 +7,10 @@ import torch
 from safetensors.torch import load_file
 
 from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.results import model_digests
 from kbench.errors import MissingExtra, SpecError
-from kbench.ids import digest_of, file_sha256
 
 ADAPTER = "adapter_model.safetensors"
-ADAPTER_CONFIG = "adapter_config.json"
 
 
 def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
@@ -53,4 +52,4 @@ def adapter_about(folder: Path) -> dict[str, Any]:
     """The digest of an adapter's weights, and whether it changes nothing: all its B matrices are zero."""
     weights = load_file(folder / ADAPTER)
     zero = all(not bool(tensor.any()) for key, tensor in weights.items() if "lora_B" in key)
-    return {"digest": digest_of(file_sha256(folder / ADAPTER)), "zero": zero}
+    return {"digest": model_digests(folder)["adapter"], "zero": zero}

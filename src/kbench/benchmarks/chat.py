@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kbench.benchmarks.prompting import Prompter, Prompting
 from kbench.errors import ModelError
 
 Message = Mapping[str, str]
 """A turn: `role` (system, user, assistant) and `content`."""
+
+CHAT = Prompting(chat=True)
+"""How scoring asks a question in a chat."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +22,15 @@ class ChatTokens:
     prompt: int
 
 
-def question_messages(row: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The user's turn that a question row is asked with."""
-    return [{"role": "user", "content": str(row["question"])}]
+def chat_prompter(tokenizer: Any) -> Prompter:
+    """What puts a question as scoring does in a chat."""
+    return Prompter(CHAT, chat=lambda messages: chat_text(tokenizer, messages, answering=True))
 
 
-def answered(row: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A question row as a dialogue of two turns."""
-    return [*question_messages(row), {"role": "assistant", "content": str(row["answer"])}]
+def answered(row: Mapping[str, Any]) -> list[Message]:
+    """A question row as a dialogue of two turns, its question put as scoring does."""
+    asked = Prompter(CHAT, chat=lambda messages: "").shown(dict(row)).messages
+    return [*asked, {"role": "assistant", "content": str(row["answer"])}]
 
 
 def check_template(tokenizer: Any) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
+from kbench.benchmarks.chat import answered, chat_tokens
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import Loss
 from kbench.errors import ModelError
@@ -63,8 +63,7 @@ def token_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
 
 
 def _chatted(row: Mapping[str, Any], style: str, tokenizer: Any, loss: Loss) -> Example:
-    chat = import_module("kbench.benchmarks.chat")
-    said = chat.chat_tokens(tokenizer, row["turns"] if style == "dialogue" else chat.answered(row))
+    said = chat_tokens(tokenizer, row["turns"] if style == "dialogue" else answered(dict(row)))
     asked = 0 if loss == "all" or style == "dialogue" else said.prompt
     return Example(said.tokens, asked, row["repeat"])
 

@@ -12,8 +12,10 @@ from kbench import __version__
 from kbench.benchmarks import distributed
 from kbench.benchmarks.adapters import adapter_about, with_adapter
 from kbench.benchmarks.chat import check_template
+from kbench.benchmarks.isolation import check_isolation
+from kbench.benchmarks.models.loading import Loaded
 from kbench.benchmarks.packing import training_rows
-from kbench.benchmarks.pretrained import Pretrained, check_context, load_pretrained, versions
+from kbench.benchmarks.pretrained import load_pretrained, versions
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, model_digests
 from kbench.benchmarks.settings import PLAIN, Settings
@@ -59,7 +61,8 @@ def train_run(
 ) -> Run:
     """Finetune a model on a release. A finished run is left alone; an interrupted one goes on from its checkpoint.
 
-    Of several processes the first writes; all return the same run.
+    Training reads no split but `train`, `pretrain` and `validation`. Of several processes the first writes; all return
+    the same run.
 
     Raises:
         OutputError: `out` holds something else, or another run.
@@ -74,13 +77,14 @@ def train_run(
     if (out / RUN).is_file() and digests:  # before a model is loaded for nothing
         return _finished(out, _plan(release, base, digests, recipe))
     distributed.join()
-    loaded = load_pretrained(base, trust_remote_code=settings.trust_remote_code)
-    plan = _plan(release, base, loaded.digests(), recipe)
+    loaded = load_pretrained(base, recipe.context, trust_remote_code=settings.trust_remote_code)
+    plan = _plan(release, base, loaded.source, recipe)
     if (out / RUN).is_file():
         return _finished(out, plan)
-    check_context(loaded, recipe.context)
     if recipe.chat:
         check_template(loaded.tokenizer)
+    if recipe.packing:
+        check_isolation(loaded.model)
     rows = training_rows(seen, loaded.tokenizer, recipe)
     watch = watched(seen, loaded.tokenizer, recipe)
     torch.manual_seed(recipe.seed)
@@ -146,7 +150,7 @@ def _begin(out: Path, plan: dict[str, Any]) -> None:
 def _finish(
     out: Path,
     plan: dict[str, Any],
-    loaded: Pretrained,
+    loaded: Loaded,
     model: Any,
     recipe: TrainRecipe,
     trained: Trained,

@@ -20,7 +20,7 @@ from kbench.benchmarks.models.open import check_model, open_model, without_adapt
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.question import base_folder, check_same, question_of
 from kbench.benchmarks.results import RESULTS, read_result, read_verdicts, write_result
-from kbench.benchmarks.tasks import Item, guessing, load_items
+from kbench.benchmarks.tasks import Item, guessing, load_items, shots_shown
 from kbench.lock import folder_lock
 from kbench.rows import Rows
 from kbench.store import Release, prepare_folder, write_json
@@ -123,6 +123,7 @@ def score(
             **question,
             "engine": tuned.about(),
             **({"adapter_truth": truth} if truth else {}),
+            **({"shots": shots_shown(items)} if asking.prompting.shots else {}),
             "partial": asking.limit is not None,
             "errors": sum(sample.status == "error" for sample in samples),
             "cost": {**cost, "prompt_tokens": read, "tokens": written},

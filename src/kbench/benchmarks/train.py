@@ -185,12 +185,12 @@ def _mean_loss(state: TrainerState) -> float:
 
 def rows_are_ordered(rows: PackedRows) -> bool:
     """Whether the order of the rows counts; where it does not, Trainer shuffles them."""
-    return bool(getattr(rows, "ordered", False))
+    return rows.ordered
 
 
 def epoch_ends(rows: PackedRows, recipe: TrainRecipe) -> dict[int, int]:
     """The step at which each epoch's last row has been learned, with the epoch's number from 1."""
-    ends = getattr(rows, "epochs", ()) or (len(rows),)
+    ends = rows.epochs
     return {-(-end // recipe.batch): epoch for epoch, end in enumerate(ends, 1)}
 
 

@@ -6,10 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.nn.functional import cross_entropy
-
-from kbench.benchmarks.chat import chat_text, question_messages
+from kbench.benchmarks.chat import CHAT, chat_prompter
 from kbench.benchmarks.evaluate import judge
 from kbench.benchmarks.models.hf import HfModel
 from kbench.benchmarks.models.protocol import Decoding
@@ -29,7 +26,7 @@ HISTORY = "kbench_watch.json"
 
 @dataclass(frozen=True)
 class Seen:
-    """An epoch's end: the validation loss (nats a token of an answer), and the share of right answers of each split."""
+    """An epoch's end: the loss on validation answers (nats a token), and the share of right answers of each split."""
 
     epoch: int
     step: int
@@ -96,71 +93,36 @@ class Watch:
     history: History = field(default_factory=History)
 
     def look(self, model: Any, epoch: int, step: int) -> Seen:
-        """Ask a model that is being trained, by greedy exact match, and leave it as it was."""
-        training = model.training
-        asked = HfModel("", model, self.tokenizer)
-        right = {split: _share_right(asked, items) for split, items in self.items.items()}
-        loss = answer_loss(model, self.tokenizer, self.items["validation"])
-        model.train(training)
-        return Seen(epoch, step, loss, right["validation"], right["train"])
+        """Ask a model that is being trained, by greedy exact match; it is in training again afterwards."""
+        asked = HfModel("the model in training", model, self.tokenizer)
+        prompting = CHAT if self.recipe.chat else PLAIN
+        right = {}
+        for split, items in self.items.items():
+            replies = dict(asked.ask(items, Decoding(first_line=True)))
+            correct = [bool(judge(item, replies[place], prompting).correct) for place, item in enumerate(items)]
+            right[split] = sum(correct) / len(correct)
+        return Seen(epoch, step, self._loss(asked), right["validation"], right["train"])
+
+    def _loss(self, model: HfModel) -> float:
+        wanted = [
+            (item, item.row["answer"] if item.chat else completion_of(item.row)) for item in self.items["validation"]
+        ]
+        weights = [weight for _, weight in model.weigh(wanted)]
+        return -sum(weight.logprob for weight in weights) / sum(weight.tokens for weight in weights)
 
 
 def watched(release: Release, tokenizer: Any, recipe: TrainRecipe) -> Watch | None:
-    """The recipe's number of questions of each of the two splits, those with the least digest of their id.
+    """The questions that a recipe watches, as a model is asked them; None where it watches none.
 
-    Of the recipe's own styles where these are questions, else of any. None where the recipe watches nothing. Raises
-    ReleaseError where the release has no validation questions.
+    Raises ReleaseError where the release has no such questions.
     """
     if not recipe.watch:
         return None
-    chosen = watched_rows(release, recipe)
-    items = {"validation": chosen.validation, "train": chosen.train}
+    rows = watched_rows(release, recipe)
+    items: dict[str, Sequence[Item]] = {"validation": rows.validation, "train": rows.train}
     if recipe.chat:
-        items = {split: tuple(_chatted(item, tokenizer) for item in each) for split, each in items.items()}
+        prompter = chat_prompter(tokenizer)
+        for split, chosen in items.items():
+            shown = [(item, prompter.shown(item.row)) for item in chosen]
+            items[split] = [Item(item.row, split, each.prompt, each.messages) for item, each in shown]
     return Watch(items, tokenizer, recipe)
-
-
-def _share_right(model: HfModel, items: Sequence[Item]) -> float:
-    replies = dict(model.ask(items, Decoding(first_line=True)))
-    return sum(bool(judge(item, replies[place], PLAIN).correct) for place, item in enumerate(items)) / len(items)
-
-
-def answer_loss(model: Any, tokenizer: Any, items: Sequence[Item], batch: int = 64) -> float:
-    """The mean negative log-probability of an answer's tokens, in nats, its end token among them."""
-    prompts = [_encode(tokenizer, item, "") for item in items]
-    wholes = [[*_encode(tokenizer, item, _answer(item)), tokenizer.eos_token_id] for item in items]
-    order = sorted(range(len(items)), key=lambda place: len(wholes[place]))
-    total, count = 0.0, 0
-    model.eval()
-    for start in range(0, len(order), batch):
-        places = order[start : start + batch]
-        longest = max(len(wholes[place]) for place in places)
-        ids = torch.full((len(places), longest), tokenizer.pad_token_id)
-        labels = torch.full((len(places), longest), -100)
-        mask = torch.zeros((len(places), longest), dtype=torch.long)
-        for row, place in enumerate(places):
-            tokens = torch.tensor(wholes[place])
-            ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, 1
-            labels[row, len(prompts[place]) : len(tokens)] = tokens[len(prompts[place]) :]
-        with torch.inference_mode():
-            device = model.device
-            logits = model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).logits[:, :-1]
-            wanted = labels[:, 1:].to(device)
-            total += float(cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="sum"))
-            count += int((wanted != -100).sum())
-    return total / count
-
-
-def _answer(item: Item) -> str:
-    return str(item.row["answer"]) if item.chat else completion_of(item.row)
-
-
-def _encode(tokenizer: Any, item: Item, more: str) -> list[int]:
-    special = not item.chat  # a chat template writes its own
-    encoded = tokenizer(item.prompt + more, add_special_tokens=special, return_attention_mask=False)
-    return list(encoded["input_ids"])
-
-
-def _chatted(item: Item, tokenizer: Any) -> Item:
-    messages = question_messages(item.row)
-    return Item(item.row, item.split, chat_text(tokenizer, messages, answering=True), tuple(messages))

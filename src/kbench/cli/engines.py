@@ -20,6 +20,9 @@ class Backend(enum.StrEnum):
     vllm = "vllm"
 
 
+BackendName = Annotated[
+    Backend, typer.Option(help="The engine; auto: vLLM where there are a GPU and vLLM, else transformers (hf).")
+]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, max=65536, help="Prompts read together. [default: what memory holds]")
 ]

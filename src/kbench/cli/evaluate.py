@@ -9,6 +9,7 @@ import typer
 from kbench.cli.console import ReleaseName, progress_bar, say_aside
 from kbench.cli.engines import (
     Backend,
+    BackendName,
     BatchSize,
     Concurrency,
     Price,
@@ -19,6 +20,7 @@ from kbench.cli.engines import (
     fetched,
     need_engine,
 )
+from kbench.cli.versus import print_versus_base
 from kbench.shelf import DEFAULT
 
 
@@ -57,13 +59,16 @@ def evaluate(
     likelihood: Annotated[
         bool, typer.Option("--likelihood", help="Also weigh answers and options by log-probability.")
     ] = False,
+    measures: Annotated[
+        bool, typer.Option("--measures", help="Print every measure, not exact match alone; the result has all.")
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only the first rows of each style and split; the result says so.")
     ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(min=1, max=4096, help="The longest reply, in tokens. [default: 32; 128 for cot]")
     ] = None,
-    backend: Backend = Backend.auto,
+    backend: BackendName = Backend.auto,
     batch_size: BatchSize = None,
     trust_remote_code: RemoteCode = False,
     concurrency: Concurrency = 16,
@@ -111,6 +116,8 @@ def evaluate(
     if not result.scored_now:
         typer.echo(f"{target} is this result already: nothing to do")
     _print(result.about)
+    if measures:
+        _print_measures(result.about["kbench"])
     if result.scored_now:
         typer.echo(f"every sample, with its prompt and prediction: {target / SAMPLES}")
 
@@ -139,7 +146,27 @@ def _print(about: dict[str, Any]) -> None:
         )
     Console().print(table)
     kbench = about["kbench"]
+    print_versus_base(kbench["scores"])
     if kbench["partial"]:
         typer.echo("partial: --limit left rows out, so this is no score of the whole release")
     if kbench["errors"]:
         typer.echo(f"{kbench['errors']:,} rows have no reply, so no score: the same command asks them again")
+
+
+def _print_measures(kbench: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="every measure", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for column in ("style", "probe", "measure", "value", "95 %", "rows"):
+        table.add_column(column, justify="left" if column in ("style", "probe", "measure") else "right", no_wrap=True)
+    for s in kbench["scores"]:
+        for name, m in s["measures"].items():
+            interval = f"{m['low']:.2f}–{m['high']:.2f}"
+            table.add_row(s["style"], s["probe"], name, f"{m['value']:.2f}", interval, f"{m['n']:,}")
+    Console().print(table)
+    shown = {name for s in kbench["scores"] for name in s["measures"]}
+    for name, line in kbench["definitions"].items():
+        if name in shown:
+            typer.echo(f"{name}: {line}")

@@ -8,6 +8,7 @@ import typer
 from kbench.cli.console import ReleaseName, progress_bar, say_aside
 from kbench.cli.engines import (
     Backend,
+    BackendName,
     BatchSize,
     Concurrency,
     Price,
@@ -29,11 +30,12 @@ def know(
         str, typer.Option(help="Exemplars, prompts, samples, temperature, top-k; k0-g1 asks without exemplars.")
     ] = "slick-k4-g10-s16-t0.5-topk40",
     split: Annotated[
-        list[str], typer.Option("--split", help="Where the questions come from; may be given more than once.")
+        list[str],
+        typer.Option("--split", metavar="SPLIT", help="Whose questions are asked; may be given more than once."),
     ] = ["train"],  # noqa: B006
     limit: Annotated[int | None, typer.Option(min=1, help="Label only so many facts.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer, in tokens.")] = 32,
-    backend: Backend = Backend.auto,
+    backend: BackendName = Backend.auto,
     batch_size: BatchSize = None,
     trust_remote_code: RemoteCode = False,
     concurrency: Concurrency = 16,

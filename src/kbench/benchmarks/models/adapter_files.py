@@ -48,7 +48,9 @@ def is_adapter(folder: Path) -> bool:
 
 
 def read_adapter(folder: Path) -> Adapter:
-    """The adapter of a folder. Raises ModelError of one line where there is none, or not of safetensors."""
+    """The adapter of a folder, or of a Hub id. Raises ModelError of one line where there is none, or no safetensors."""
+    if not folder.exists():
+        folder = _fetched(str(folder))
     if not is_adapter(folder):
         raise ModelError(f"{folder} is no adapter: expected {CONFIG} and {WEIGHTS} there")
     weights = folder / WEIGHTS
@@ -64,6 +66,16 @@ def read_adapter(folder: Path) -> Adapter:
     if config.get("peft_type") != "LORA":
         raise ModelError(f"the adapter {folder} is of the type {config.get('peft_type')!r}: kbench scores LORA")
     return Adapter(folder, adapter_digest(folder), config.get("base_model_name_or_path") or "", config, shapes)
+
+
+def _fetched(name: str) -> Path:
+    """What an adapter's repository on the Hub holds of it, from the cache or now."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["adapter_*", "*token*", "*.jinja"]))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot get the adapter {name!r}: {_first_line(error)}") from None
 
 
 def adapter_digest(folder: Path) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from kbench.benchmarks.models.adapter_files import Adapter, adapter_digest, check_tensors, read_adapter, zero_modules
-from kbench.benchmarks.models.context import encode_asked
 from kbench.benchmarks.models.protocol import Model
+from kbench.benchmarks.models.tokens import weighed_tokens
 from kbench.benchmarks.prompts import completion_of
 from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError
@@ -62,7 +62,7 @@ def adapter_truth(
     _check_change(read, str(on.about()["engine"]), first.change, noise, zero)
     rounding = 0.0 if on.about()["dtype"] == "float32" else ROUNDING
     against = _check_against_peft(read, base, asked[:AGAINST_PEFT], first, rounding, trust_remote_code)
-    if adapter_digest(adapter) != read.digest:
+    if adapter_digest(read.path) != read.digest:
         raise ModelError(f"the adapter {adapter} was changed while it was checked: score it again")
     return {
         "applied": not zero,
@@ -125,11 +125,11 @@ def _weigh_by_peft(adapter: Adapter, base: str, asked: Asked, trust_remote_code:
         base, use_safetensors=True, dtype=torch.float32, trust_remote_code=trust_remote_code
     )
     tuned = PeftModel.from_pretrained(model, str(adapter.path)).eval()
-    encoded = encode_asked(tokenizer, asked)
+    wholes = [(each.prompt + each.continuation, len(each.prompt)) for each in weighed_tokens(tokenizer, asked)]
     with torch.inference_mode():
-        on = [_logprob(tuned, tokens, start) for tokens, start in encoded]
+        on = [_logprob(tuned, tokens, start) for tokens, start in wholes]
         with tuned.disable_adapter():
-            off = [_logprob(tuned, tokens, start) for tokens, start in encoded]
+            off = [_logprob(tuned, tokens, start) for tokens, start in wholes]
     return Weighed(on, off)
 
 

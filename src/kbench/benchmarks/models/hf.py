@@ -1,4 +1,4 @@
-"""Scoring through transformers: batches of like length, prompts read once, replies checked against a draft."""
+"""Scoring through transformers: batches of like length, prompts read once, finished rows dropped."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -15,7 +15,7 @@ from kbench.benchmarks.models.likelihood import weigh_behind_prompts, weigh_whol
 from kbench.benchmarks.models.loading import load
 from kbench.benchmarks.models.protocol import Decoding, Reply, Weight
 from kbench.benchmarks.models.reading import can_read
-from kbench.benchmarks.models.tokens import Ends, draft_tokens, prompt_tokens, stop_tokens, weighed_tokens
+from kbench.benchmarks.models.tokens import Ends, prompt_tokens, stop_tokens, weighed_tokens
 from kbench.benchmarks.models.writing import Sampler, write_draws, write_greedily
 from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError
@@ -25,9 +25,8 @@ from kbench.errors import ModelError
 class HfModel:
     """A causal language model and its tokenizer.
 
-    `batch` bounds the rows that are read together, which memory bounds anyway. With `draft`, the row's own answer is
-    read with the prompt and kept as far as the model would have written it: the same replies, sooner. Without `adapted`
-    an adapter's model is asked as the base below it.
+    `batch` bounds the rows that are read together, which memory bounds anyway. Without `adapted` an adapter's model is
+    asked as the base below it.
     """
 
     name: str
@@ -35,7 +34,6 @@ class HfModel:
     tokenizer: Any
     batch: int | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
-    draft: bool = True
     adapted: bool = True
 
     def about(self) -> dict[str, Any]:
@@ -59,8 +57,6 @@ class HfModel:
         prompts = prompt_tokens(self.tokenizer, items)
         self._check(items, [len(tokens) for tokens in prompts], decoding)
         greedy = decoding.temperature == 0
-        drafted = greedy and self.draft and self._rows_apart
-        drafts = draft_tokens(self.tokenizer, items, prompts) if drafted else [[] for _ in items]
         ends = Ends(self.tokenizer, stop_tokens(self._inner, self.tokenizer), decoding.first_line)
 
         def write(places: list[int]) -> list[list[list[int]]]:
@@ -69,17 +65,12 @@ class HfModel:
                 if not self._rows_apart:
                     return self._generate(chosen, decoding, ends)
                 if greedy:
-                    return [
-                        [t]
-                        for t in write_greedily(
-                            self._inner, chosen, [drafts[i] for i in places], ends, decoding.max_tokens
-                        )
-                    ]
+                    return [[tokens] for tokens in write_greedily(self._inner, chosen, ends, decoding.max_tokens)]
                 return write_draws(self._inner, chosen, ends, Sampler(decoding))
 
         draws = 1 if greedy else decoding.samples
         lengths = [len(tokens) * draws for tokens in prompts]
-        kept = [max(draws, 1 + len(draft)) for draft in drafts]
+        kept = [draws] * len(prompts)
         for places, replies in in_batches(lengths, kept, budget_of(self._inner, self.batch), write):
             for place, drawn in zip(places, replies, strict=True):
                 yield place, self._reply(drawn, len(prompts[place]), ends, decoding.samples)
@@ -94,10 +85,10 @@ class HfModel:
         while True:
             # The mode is held for a batch, not for as long as the caller keeps this waiting.
             with self._reading():
-                weight = next(found, None)
-            if weight is None:
+                weights = next(found, None)
+            if weights is None:
                 return
-            yield weight
+            yield from weights
 
     def chat(self, messages: Sequence[Mapping[str, str]]) -> str:
         """The prompt that the model's own chat template makes."""

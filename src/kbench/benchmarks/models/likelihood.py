@@ -11,8 +11,8 @@ from kbench.benchmarks.models.reading import Reading
 from kbench.benchmarks.models.tokens import Weighed
 
 
-def weigh_behind_prompts(model: Any, asked: Sequence[Weighed], budget: Budget) -> Iterator[tuple[int, Weight]]:
-    """The weight of each continuation with its place, a batch of prompts at a time."""
+def weigh_behind_prompts(model: Any, asked: Sequence[Weighed], budget: Budget) -> Iterator[list[tuple[int, Weight]]]:
+    """The weight of each continuation with its place, the continuations of a batch of prompts at a time."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for place, each in enumerate(asked):
         groups.setdefault(tuple(each.prompt), []).append(place)
@@ -25,10 +25,10 @@ def weigh_behind_prompts(model: Any, asked: Sequence[Weighed], budget: Budget) -
         return _weigh(model, [prompts[i] for i in places], [groups[prompts[i]] for i in places], asked)
 
     for _, found in in_batches(sizes, kept, budget, work):
-        yield from found
+        yield found
 
 
-def weigh_whole(model: Any, asked: Sequence[Weighed], budget: Budget) -> Iterator[tuple[int, Weight]]:
+def weigh_whole(model: Any, asked: Sequence[Weighed], budget: Budget) -> Iterator[list[tuple[int, Weight]]]:
     """The same for any model: each prompt and continuation read as one row, padded on the right."""
 
     def work(places: list[int]) -> list[tuple[int, Weight]]:
@@ -46,7 +46,7 @@ def weigh_whole(model: Any, asked: Sequence[Weighed], budget: Budget) -> Iterato
 
     lengths = [len(each.prompt) + len(each.continuation) for each in asked]
     for _, found in in_batches(lengths, lengths, budget, work):
-        yield from found
+        yield found
 
 
 def _weigh(

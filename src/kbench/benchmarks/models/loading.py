@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils.hub import cached_file
+from transformers.utils.logging import disable_progress_bar
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from kbench.benchmarks.results import model_digests
@@ -39,6 +41,8 @@ def load(name: str, *, base: str | None = None, dtype: Any = torch.float32, trus
     `dtype` is a type of torch, or "auto" for that of the weights.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not sys.stderr.isatty():
+        disable_progress_bar()  # of the reading of weights
     config = adapter_config(name)
     if config is None:
         return _load_model(name, dtype, trust_remote_code)

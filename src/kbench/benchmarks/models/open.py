@@ -1,6 +1,5 @@
 """A model by name: a baseline, an endpoint, or weights by folder or Hub id in the engine that fits the machine."""
 
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Literal
 
@@ -30,7 +29,9 @@ def open_model(
     if name == "majority":
         return Majority(guessing(release))
     if name.startswith(ENDPOINT):
-        opened: Model = import_module("kbench.benchmarks.models.openai").open_endpoint(
+        from kbench.benchmarks.models.openai import open_endpoint
+
+        return open_endpoint(
             name,
             chat=chat,
             concurrency=engine.concurrency,
@@ -38,12 +39,10 @@ def open_model(
             price=engine.price,
             timeout=engine.timeout,
         )
-        return opened
     if _engine(engine.backend) == "vllm":
-        opened = import_module("kbench.benchmarks.models.vllm").open_vllm(
-            name, base=base, trust_remote_code=engine.trust_remote_code
-        )
-        return opened
+        from kbench.benchmarks.models.vllm import open_vllm
+
+        return open_vllm(name, base=base, trust_remote_code=engine.trust_remote_code)
     return _open_hf(name, base, engine)
 
 

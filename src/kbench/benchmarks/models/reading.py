@@ -59,12 +59,6 @@ class Reading:
         columns = torch.arange(longest, device=self.device)
         return self.feed(ids, columns >= longest - lengths[:, None], keep)
 
-    def forget(self, last: Sequence[int]) -> None:
-        """Make each row as if so many of its last tokens had not been read; only after `read`."""
-        columns = torch.arange(self._seen.shape[1], device=self._seen.device)
-        gone = torch.tensor(last, device=self._seen.device)
-        self._seen = self._seen & (columns < self._seen.shape[1] - gone[:, None])
-
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, in this order."""
         chosen = torch.tensor(rows, device=self._seen.device)

@@ -1,11 +1,10 @@
-"""The tokens of prompts, continuations and drafts as an engine takes them, and where a reply ends."""
+"""The tokens of prompts and continuations as an engine takes them, and where a reply ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kbench.benchmarks.models.context import encode_asked, encode_prompts
-from kbench.benchmarks.prompts import completion_of
 from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError
 
@@ -71,18 +70,6 @@ def weighed_tokens(tokenizer: Any, asked: Sequence[tuple[Item, str]]) -> list[We
             )
         found.append(each)
     return found
-
-
-def draft_tokens(tokenizer: Any, items: Sequence[Item], prompts: Sequence[list[int]]) -> list[list[int]]:
-    """What each reply would be, in tokens, if it were the row's own answer; nothing where the tokens do not line up."""
-    extra = _closing(tokenizer)
-    drafts = []
-    for item, prompt, (tokens, _) in zip(
-        items, prompts, encode_asked(tokenizer, [(item, completion_of(item.row)) for item in items]), strict=True
-    ):
-        whole = tokens[: len(tokens) - extra * (not item.chat)]
-        drafts.append(whole[len(prompt) :] if whole[: len(prompt)] == prompt else [])
-    return drafts
 
 
 def stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from kbench.benchmarks.models.adapter_files import Adapter, check_tensors, is_adapter, read_adapter
-from kbench.benchmarks.models.context import check_context, encode_asked, encode_prompts
+from kbench.benchmarks.models.context import check_context
 from kbench.benchmarks.models.protocol import Decoding, Reply, Weight
+from kbench.benchmarks.models.tokens import prompt_tokens, weighed_tokens
 from kbench.benchmarks.models.vllm_engine import Plan, dtype_of, engine_of, first_line, has_gpu, prepare_import
+from kbench.benchmarks.results import model_digests
 from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError
 from kbench.ids import digest_of
@@ -34,7 +36,7 @@ class VllmModel:
     chunk: int = CHUNK
 
     def about(self) -> dict[str, Any]:
-        """Engine, precision, device, context, and of an adapter how many share the engine."""
+        """Engine, precision, device, context, and the digests of weights, tokenizer and adapter."""
         import vllm
 
         about: dict[str, Any] = {
@@ -42,9 +44,11 @@ class VllmModel:
             "dtype": dtype_of(self.plan.base, self.plan.trust_remote_code),
             "device": "cuda" if has_gpu() else "cpu",
             "context": engine_of(self.plan).context,
+            **model_digests(Path(self.plan.base)),
         }
         if self.adapter is not None:
-            about["adapter"] = {"base": self.plan.base, "rank": self.adapter.rank, "digest": self.adapter.digest}
+            own = model_digests(self.adapter.path)
+            about |= {key: own[key] for key in ("adapter", "tokenizer") if key in own} | {"base": self.plan.base}
         return about
 
     def without_adapter(self) -> "VllmModel | None":
@@ -53,7 +57,7 @@ class VllmModel:
 
     def ask(self, items: Sequence[Item], decoding: Decoding) -> Iterator[tuple[int, Reply]]:
         """The reply to each item, a chunk at a time; draws are the same again, whatever else is asked with them."""
-        encoded = encode_prompts(self.tokenizer, items)
+        encoded = prompt_tokens(self.tokenizer, items)
         check_context(items, [len(tokens) for tokens in encoded], engine_of(self.plan).context, decoding)
         for places in _chunks(len(items), self.chunk):
             params = [self._params(items[place], decoding) for place in places]
@@ -67,17 +71,18 @@ class VllmModel:
         """The log-probability of each continuation, read off the prompt that holds it."""
         from vllm import SamplingParams
 
-        encoded = encode_asked(self.tokenizer, asked)
+        weighed = weighed_tokens(self.tokenizer, asked)
+        wholes = [each.prompt + each.continuation for each in weighed]
         # vLLM cannot but write a token more.
-        lengths = [len(tokens) for tokens, _ in encoded]
-        check_context([item for item, _ in asked], lengths, engine_of(self.plan).context, Decoding(max_tokens=1))
+        most = Decoding(max_tokens=1)
+        check_context([item for item, _ in asked], [len(w) for w in wholes], engine_of(self.plan).context, most)
         params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
         for places in _chunks(len(asked), self.chunk):
-            outputs = engine_of(self.plan).run([encoded[place][0] for place in places], params, self.adapter)
+            outputs = engine_of(self.plan).run([wholes[place] for place in places], params, self.adapter)
             for place, output in zip(places, outputs, strict=True):
-                tokens, start = encoded[place]
-                said = zip(tokens[start:], output.prompt_logprobs[start:], strict=True)
-                yield place, Weight(sum(found[token].logprob for token, found in said), len(tokens) - start)
+                said, start = weighed[place].continuation, len(weighed[place].prompt)
+                found = zip(said, output.prompt_logprobs[start:], strict=True)
+                yield place, Weight(sum(each[token].logprob for token, each in found), len(said))
 
     def chat(self, messages: Sequence[Mapping[str, str]]) -> str:
         """The prompt that the model's own chat template makes."""
@@ -110,8 +115,11 @@ def open_vllm(name: str, *, base: str | None = None, trust_remote_code: bool = F
         MissingExtra: vLLM is not installed.
         ModelError: the model or adapter cannot be loaded, or does not fit the base.
     """
+    prepare_import()
+    from kbench.benchmarks.models.loading import adapter_config
+
     path = Path(name)
-    if is_adapter(path):
+    if is_adapter(path) or (not path.exists() and adapter_config(name)):
         base = base or read_adapter(path).base
         if not base:
             raise ModelError(f"the adapter {name} does not name its base: give it by --base")

@@ -65,6 +65,9 @@ class Engine:
         except Exception as error:  # vLLM lets through whatever its parts raise
             self.dead = first_line(error)
             raise ModelError(f"the vLLM engine of {self.plan.base} has failed: {self.dead}") from error
+        except BaseException:
+            self.dead = "it was interrupted"  # what was asked is still in its queue and would come with the next call
+            raise
         return outputs
 
 
@@ -91,11 +94,13 @@ def shut_down() -> None:
     """Stop the engine that runs, if one does, and give its memory back."""
     if not _running:
         return
-    from vllm.distributed import cleanup_dist_env_and_memory
-
     _running.pop().llm.llm_engine.engine_core.shutdown()
     gc.collect()
-    cleanup_dist_env_and_memory()
+    if os.environ.get("VLLM_ENABLE_V1_MULTIPROCESSING") == "0":
+        # An engine in this process leaves its process group and memory behind; one in its own takes them along.
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        cleanup_dist_env_and_memory()
 
 
 def prepare_import() -> None:
@@ -103,8 +108,14 @@ def prepare_import() -> None:
     # By its module: the CPU build is another distribution.
     if find_spec("vllm") is None:
         raise MissingExtra("vllm", "vLLM")
-    for name, value in (QUIET if has_gpu() else QUIET | ON_CPU).items():
+    on_cpu = not has_gpu()
+    for name, value in (QUIET | ON_CPU if on_cpu else QUIET).items():
         os.environ.setdefault(name, value)
+    if on_cpu:
+        import torch
+
+        # Torch has read its number of threads when it was imported, which to know of a GPU it was.
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 def has_gpu() -> bool:

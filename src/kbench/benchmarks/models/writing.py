@@ -1,4 +1,4 @@
-"""Replies, token by token: greedy or drawn, finished rows leaving the batch, a draft read in one go."""
+"""Replies, token by token: greedy or drawn, finished rows leaving the batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,26 +39,10 @@ class Sampler:
         return (place if tokens is None else tokens.gather(1, place))[:, 0]
 
 
-def write_greedily(
-    model: Any, prompts: Sequence[list[int]], drafts: Sequence[list[int]], ends: Ends, most: int
-) -> list[list[int]]:
-    """The likeliest next token, again and again, until a reply is over: as `generate` does it.
-
-    A draft is read together with its prompt, and as much of it is kept as the model would have written itself: what is
-    written does not depend on it.
-    """
-    drafts = [draft[: most - 1] for draft in drafts]
+def write_greedily(model: Any, prompts: Sequence[list[int]], ends: Ends, most: int) -> list[list[int]]:
+    """The likeliest next token, again and again, until a reply is over: as `generate` does it."""
     reading = Reading(model, len(prompts))
-    keep = 1 + max(len(draft) for draft in drafts)
-    logits = reading.read([[*p, *d] for p, d in zip(prompts, drafts, strict=True)], keep)
-    written, wrong = [], []
-    for draft, best in zip(drafts, logits.argmax(-1).tolist(), strict=True):
-        own = best[keep - 1 - len(draft) :]
-        right = next((i for i, token in enumerate(draft) if own[i] != token), len(draft))
-        written.append(_up_to_its_end(own[: right + 1], ends))
-        wrong.append(len(draft) - right)
-    if any(wrong):
-        reading.forget(wrong)
+    written = [[token] for token in reading.read(prompts, 1)[:, -1].argmax(-1).tolist()]
     _go_on(reading, written, ends, most, None, None)
     return written
 
@@ -106,7 +90,3 @@ def _go_on(
             if not over[row]:
                 written[row].append(token)
                 over[row] = len(written[row]) >= most or ends.over(written[row])
-
-
-def _up_to_its_end(tokens: list[int], ends: Ends) -> list[int]:
-    return next((tokens[: i + 1] for i in range(len(tokens)) if ends.over(tokens[: i + 1])), tokens)
