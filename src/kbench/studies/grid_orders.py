@@ -58,6 +58,7 @@ class Train:
     release: Path
     base: BaseRef
     values: dict[str, Any]
+    trust_remote_code: bool
     out: Path
 
 

@@ -14,6 +14,7 @@ from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import LAB_BASE, is_lab
 from kbench.benchmarks.run import Run, check_styles, train_run
 from kbench.benchmarks.scoring import score
+from kbench.benchmarks.settings import Settings
 from kbench.errors import ModelError
 from kbench.generator.named import load_recipe
 from kbench.generator.release import generate
@@ -60,7 +61,7 @@ def _train(order: Train, step: Callable[..., None]) -> Run:
         given = {"context": json.loads((Path(base) / LAB_BASE).read_text(encoding="utf-8"))["context"], **given}
     recipe = recipe_of(given, "the recipe")
     check_styles(release, recipe)
-    run = train_run(release, base, recipe, order.out, step)
+    run = train_run(release, base, recipe, order.out, step, Settings(trust_remote_code=order.trust_remote_code))
     _check_finite(run)
     return run
 
