@@ -9,7 +9,7 @@ from kbench.studies.figures import BLUE, INK, PAPER, SOFT, as_svg, canvas
 from kbench.studies.grid_scores import Level
 
 _INCH_A_LETTER = 0.078
-_DARK = 0.55
+_DARK = 0.7
 """From this shade on, what is written on it is as light as the page."""
 
 

@@ -12,7 +12,7 @@ Kind = Literal["release", "base", "train", "score"]
 KINDS: tuple[Kind, ...] = ("release", "base", "train", "score")
 
 BASE = "base.json"
-"""In the folder of a base that was built: where it lies, and its context."""
+"""In the folder of a base that was built: where it lies."""
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,15 @@ class BaseRef:
     source: str
     folder: Path | None
 
-    def note(self) -> dict[str, Any]:
-        """What is noted of it: `path`, and `context` in tokens (None where the model says itself)."""
-        if self.folder is None:
-            return {"path": self.source, "context": None}
-        found: dict[str, Any] = json.loads((self.folder / BASE).read_text(encoding="utf-8"))
-        return found
-
     @property
     def path(self) -> str:
         """The model, as a training or scoring takes it."""
-        return str(self.note()["path"])
+        if self.folder is None:
+            return self.source
+        return str(json.loads((self.folder / BASE).read_text(encoding="utf-8"))["path"])
 
     def is_there(self) -> bool:
-        """Whether the folder that the note names still holds the base: a cache may be emptied."""
+        """Whether the folder that it names still holds the base: a cache may be emptied."""
         return (Path(self.path) / "config.json").is_file()
 
 
@@ -63,6 +58,7 @@ class Train:
     release: Path
     base: BaseRef
     values: dict[str, Any]
+    trust_remote_code: bool
     out: Path
 
 

@@ -193,7 +193,7 @@ class _Planner:
         cells = self._folder(self.out / "cells", name, digest)
         self.digests[str(cells / "run")] = digest
         title = f"training {cell.release} {cell.model} {cell.recipe} seed {cell.seed}"
-        order = Train(release, ref, values, cells / "run")
+        order = Train(release, ref, values, self.grid.engine.trust_remote_code, cells / "run")
         needs = (*self._made(release), *self._made(base))
         return self._add(Task("train", title, cells / "run", needs, order, self._group(ref, recipe)))
 

@@ -1,5 +1,6 @@
 """One task of a grid, done in the process that calls it: what each order means."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -10,9 +11,10 @@ from typing import Any
 from kbench.benchmarks.defaults import open_values
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.recipe_file import recipe_of
-from kbench.benchmarks.results import is_lab
+from kbench.benchmarks.results import LAB_BASE, is_lab
 from kbench.benchmarks.run import Run, check_styles, train_run
 from kbench.benchmarks.scoring import score
+from kbench.benchmarks.settings import Settings
 from kbench.errors import ModelError
 from kbench.generator.named import load_recipe
 from kbench.generator.release import generate
@@ -39,7 +41,7 @@ def do(order: Order, report: Report, opened: Model | None = None) -> None:
         case Build():
             release = open_release(order.release)
             base = lab_base(release, default_cache(), lab_recipe(order.lab), step)
-            write_json(order.out / BASE, {"path": str(base.path.resolve()), "context": base.about["context"]})
+            write_json(order.out / BASE, {"path": str(base.path.resolve())})
         case Train():
             _train(order, step)
         case Score():
@@ -52,14 +54,14 @@ def lab_recipe(values: dict[str, Any]) -> LabRecipe:
 
 
 def _train(order: Train, step: Callable[..., None]) -> Run:
-    release, note = open_release(order.release), order.base.note()
-    lab = is_lab(note["path"])
+    release, base = open_release(order.release), order.base.path
+    lab = is_lab(base)
     given = {**open_values(lab, order.values.get("method", "full")), **order.values}
     if lab:
-        given = {"context": note["context"], **given}
+        given = {"context": json.loads((Path(base) / LAB_BASE).read_text(encoding="utf-8"))["context"], **given}
     recipe = recipe_of(given, "the recipe")
     check_styles(release, recipe)
-    run = train_run(release, note["path"], recipe, order.out, step)
+    run = train_run(release, base, recipe, order.out, step, Settings(trust_remote_code=order.trust_remote_code))
     _check_finite(run)
     return run
 
