@@ -34,13 +34,17 @@ class Told:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a task ended: with a reason and a traceback where it failed, and what it took in seconds."""
+    """How a task ended: with a reason and a traceback where it failed, and what it took in seconds.
+
+    `together` is how many models the engine held that it was done with.
+    """
 
     folder: Path
     reason: str = ""
     traceback: str = ""
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    together: int = 1
 
 
 @dataclass
@@ -157,12 +161,13 @@ def _do_all(orders: list[Order], pipe: "Connection[Any, Any]") -> None:
 
         wall, cpu = perf_counter(), process_time()
         reason = trace = ""
+        model = opened.get(order.run) if isinstance(order, Score) and order.run else None
         try:
-            model = opened.get(order.run) if isinstance(order, Score) and order.run else None
             do(order, report, model)
         except Exception as error:
             reason, trace = reason_of(error), traceback.format_exc()
-        pipe.send(Ended(order.out, reason, trace, perf_counter() - wall, process_time() - cpu))
+        took = perf_counter() - wall, process_time() - cpu
+        pipe.send(Ended(order.out, reason, trace, *took, len(opened) if model else 1))
 
 
 def reason_of(error: Exception) -> str:
