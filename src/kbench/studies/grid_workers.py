@@ -65,9 +65,11 @@ class Worker:
         if self.process is None or not self.process.is_alive():
             self._start()
         self.kind = type(orders[0])
-        assert self.pipe is not None
         self.busy = [order.out for order in orders]
-        self.pipe.send(list(orders))
+        # To one that has just died nothing can be said; that it died is heard, and ends these tasks.
+        with suppress(OSError):
+            if self.pipe is not None:
+                self.pipe.send(list(orders))
 
     def hear(self) -> Iterator[Told | Ended]:
         """What it has said. A process that died has ended all that it was at work on."""
@@ -97,6 +99,8 @@ class Worker:
 
     def _start(self) -> None:
         context = get_context("spawn")
+        if self.pipe is not None:
+            self.pipe.close()
         self.pipe, theirs = context.Pipe()
         device = self.devices[self.place % len(self.devices)] if self.devices else None
         self.process = context.Process(target=_work, args=(theirs, device))
