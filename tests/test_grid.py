@@ -133,6 +133,7 @@ def kinds(plan: Plan) -> dict[str, int]:
 
 BAD = [
     ("nome = 1", "unknown key 'nome': have name, seeds, engine, release, model, recipe, prompt, skip, report"),
+    ("name = 'a/b'", "a name is 1 to 40 letters"),
     ("seeds = [0, 'x']", r"seeds must be a list of whole numbers such as \[0, 1, 2\] \(got \[0, 'x'\]\)"),
     ("seeds = [", "not valid TOML: "),
     ("[engine]\nbackend = 'jax'", "backend must be one of auto, hf, vllm \\(got 'jax'\\)"),
