@@ -192,7 +192,11 @@ def test_a_model_of_sliding_windows_replies_and_weighs_the_same_way(
     assert can_read(model.model)
     assert not can_read(slid.model)
     few = items[:6]
-    assert said(slid, few, Decoding(max_tokens=6)) == [(plainly(slid, item, 6),) for item in few]
+    replies = said(slid, few, Decoding(max_tokens=6))
+    assert replies == [(plainly(slid, item, 6),) for item in few]
+    slid.model.generation_config.repetition_penalty = 9.0
+    assert said(slid, few, Decoding(max_tokens=6)) == replies
+    assert slid.model.generation_config.repetition_penalty == 9.0
     drawn = Decoding(max_tokens=3, temperature=1.0, top_k=9, samples=2)
     assert said(slid, few, drawn) == said(slid, few, drawn)
     asked = [(item, f" {item.row['answer']}") for item in few]
