@@ -168,9 +168,20 @@ def test_a_reply_that_arrives_as_the_work_ends_is_kept_and_counted_and_makes_no_
         verdicts.doubtful(place, "rubbish", "a page")
     with pytest.raises(Dead) as dead:
         verdicts.doubtful(7, "rubbish", "a page")
-    verdicts.sound(8, Reply(("late",)))
+    verdicts.sound(8, Reply(("late",)), 0)
     assert came == [(8, Reply(("late",)))]
     assert str(verdicts.told(dead.value)).endswith("; 1 of 20 replies came before")
+
+
+def test_a_reply_asked_for_before_a_failure_does_not_show_that_the_endpoint_lives_after_it() -> None:
+    came = list[tuple[int, Reply]]()
+    verdicts = Verdicts(open_endpoint(f"openai:{MODEL}@http://localhost"), 20, came.append)
+    before = verdicts.doubts
+    verdicts.doubtful(0, "silent", "the connection broke")
+    verdicts.sound(1, Reply(("asked before",)), before)
+    assert [place for place, _ in came] == [1]
+    verdicts.sound(2, Reply(("asked after",)), verdicts.doubts)
+    assert [place for place, _ in came] == [1, 0, 2]
 
 
 def test_a_few_last_rows_of_rubbish_are_errors_so_that_the_work_can_end() -> None:

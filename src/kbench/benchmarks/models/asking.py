@@ -41,21 +41,31 @@ class Verdicts:
 
     def __init__(self, endpoint: Endpoint, total: int, emit: Emit) -> None:
         self._endpoint, self._total, self._emit = endpoint, total, emit
-        self._waiting: list[tuple[int, Reply]] = []
+        self._waiting: list[tuple[int, int, Reply]] = []
+        self._doubts = 0
         self._in_a_row = dict.fromkeys(MOST, 0)
         self._came = 0
         self._over = False
 
-    def sound(self, place: int, reply: Reply) -> None:
-        """A reply, or an error of the row's own: the endpoint lives, and what waited was not its death."""
+    @property
+    def doubts(self) -> int:
+        """How many doubtful rows there were until now."""
+        return self._doubts
+
+    def sound(self, place: int, reply: Reply, doubts: int) -> None:
+        """A reply, or an error of the row's own: the endpoint has outlived the `doubts` there were when it was asked.
+
+        What was asked before a failure says nothing of whether the endpoint lives after it.
+        """
         if not self._over:
             self._in_a_row = dict.fromkeys(MOST, 0)
-            self.rest()
+            self.rest(doubts)
         self._hand_over(place, reply)
 
     def doubtful(self, place: int, kind: Literal["silent", "rubbish"], reason: str) -> None:
         """No reply, which may be the endpoint's fault. Raises Dead after too many in a row."""
-        self._waiting.append((place, Reply((), error=reason)))
+        self._waiting.append((self._doubts, place, Reply((), error=reason)))
+        self._doubts += 1
         self._in_a_row[kind] += 1
         if self._in_a_row[kind] >= MOST[kind]:
             raise self.give_up(f"{MOST[kind]} requests in a row brought no usable reply, the last: {reason}")
@@ -73,11 +83,12 @@ class Verdicts:
             f"{self._came:,} of {self._total:,} replies came before"
         )
 
-    def rest(self) -> None:
-        """Hand over what waits, as errors of the rows: nothing more is asked, or the endpoint lives."""
-        for place, reply in self._waiting:
+    def rest(self, doubts: int | None = None) -> None:
+        """Hand over what waits (of the first `doubts`), as errors of the rows: the endpoint lives, or all was asked."""
+        known = [each for each in self._waiting if doubts is None or each[0] < doubts]
+        self._waiting = self._waiting[len(known) :]
+        for _, place, reply in known:
             self._hand_over(place, reply)
-        self._waiting = []
 
     def _hand_over(self, place: int, reply: Reply) -> None:
         self._came += 1
@@ -93,6 +104,7 @@ async def ask(endpoint: Endpoint, items: Sequence[Item], decoding: Decoding, emi
 
         async def worker() -> None:
             for place in places:  # shared: each place is one worker's
+                doubts = verdicts.doubts
                 try:
                     reply = await asker.reply(items[place])
                 except _Rubbish as found:
@@ -103,9 +115,9 @@ async def ask(endpoint: Endpoint, items: Sequence[Item], decoding: Decoding, emi
                     if found.kind == "silent":
                         verdicts.doubtful(place, "silent", found.reason)
                     else:
-                        verdicts.sound(place, Reply((), error=found.reason, refused=found.kind == "refused"))
+                        verdicts.sound(place, Reply((), error=found.reason, refused=found.kind == "refused"), doubts)
                 else:
-                    verdicts.sound(place, reply)
+                    verdicts.sound(place, reply, doubts)
 
         try:
             await all_of([worker() for _ in range(min(endpoint.settings.concurrency, len(items)))])
