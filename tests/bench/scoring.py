@@ -7,6 +7,7 @@ prompts; both keep every sample. lm-eval is given each batch size once, and then
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from rich.table import Table
 
 from kbench.benchmarks.asking import ASKED
+from kbench.benchmarks.results import RUN
 from kbench.benchmarks.tasks import load_items
 from kbench.exports.export import export_release
 from kbench.shelf import DEFAULT, shelved
@@ -49,7 +51,12 @@ def main() -> None:
     release = open_release(Path(asked.release) if asked.release else _default())
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        model = Path(asked.model or _random_llama(release, work / "model", asked.width, asked.layers)).resolve()
+        model = work / "model"
+        if asked.model:
+            # Without what a run says of itself: kbench would score its base too, which lm-eval does not.
+            shutil.copytree(asked.model, model, ignore=shutil.ignore_patterns(RUN))
+        else:
+            _random_llama(release, model, asked.width, asked.layers)
         groups = export_release(release, "lm-eval", work / "tasks").about["report"]["groups"]
         names = [group for group in groups if not group.endswith("_mc")]
         tried = {size: _lm_eval(work, model, names, size) for size in asked.batch_sizes}
@@ -87,7 +94,7 @@ def _default() -> Path:
     return folder
 
 
-def _random_llama(release: Release, out: Path, width: int, layers: int) -> Path:
+def _random_llama(release: Release, out: Path, width: int, layers: int) -> None:
     """A model so large that its arithmetic is what takes time, with a token a word as the lab's have."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -111,7 +118,6 @@ def _random_llama(release: Release, out: Path, width: int, layers: int) -> Path:
     print(f"a Llama of {model.num_parameters():,} random parameters", flush=True)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    return out
 
 
 def _kbench(work: Path, release: Release, model: Path) -> Ran:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kbench.api.recipes import PathLike, Styles
+from kbench.benchmarks.defaults import open_values
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.store import Release
 
@@ -33,19 +34,6 @@ def train_recipe(
         values["styles"] = ["qa"] if style is None else [style] if isinstance(style, str) else list(style)
     values["styles"] = _ordered(release, values["styles"], values)
     return recipe_of(values, str(recipe) if recipe is not None else "the recipe")
-
-
-def open_values(is_lab: bool, method: str) -> Mapping[str, Any]:
-    """What a model is trained with where nothing is said.
-
-    LoRA learns best at about ten times the rate of full finetuning, whatever the model (Schulman et al. 2025, LoRA
-    Without Regret); its matrices are for AdamW.
-    """
-    lora = method == "lora"
-    if is_lab:
-        rate = 1e-2 if lora else 2e-3
-        return {"learning_rate": rate, "optimizer": "adamw" if lora else "muon", "replay": 1 / 3, "bf16": True}
-    return {"learning_rate": 1e-4 if lora else 1e-5}
 
 
 def fitting(chosen: TrainRecipe, own: int, recipe: PathLike | None, context: int | None) -> TrainRecipe:

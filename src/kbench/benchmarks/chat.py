@@ -27,9 +27,9 @@ def chat_prompter(tokenizer: Any) -> Prompter:
     return Prompter(CHAT, chat=lambda messages: chat_text(tokenizer, messages, answering=True))
 
 
-def answered(row: dict[str, Any]) -> list[Message]:
+def answered(row: Mapping[str, Any]) -> list[Message]:
     """A question row as a dialogue of two turns, its question put as scoring does."""
-    asked = Prompter(CHAT, chat=lambda messages: "").shown(row).messages
+    asked = Prompter(CHAT, chat=lambda messages: "").shown(dict(row)).messages
     return [*asked, {"role": "assistant", "content": str(row["answer"])}]
 
 

@@ -31,11 +31,6 @@ def check_processes(recipe: TrainRecipe, command: str = "train ...") -> None:
         )
     if found != wanted:
         raise SpecError(f"{found} processes run and 1 was asked for: give --processes {found}, or start it once")
-    if recipe.batch % wanted:
-        raise SpecError(
-            f"batch counts the rows of all processes, so it must be a multiple of them: got {recipe.batch} rows for "
-            f"{wanted} processes"
-        )
     if recipe.fsdp:
         _check_gpus()
 

@@ -4,21 +4,25 @@ from typing import Any
 
 from kbench.benchmarks.days import read_day
 from kbench.benchmarks.definitions import TOLERANCE
-from kbench.benchmarks.match import normalise
+from kbench.benchmarks.match import exact_match, normalise
 from kbench.benchmarks.overlap import contains, set_f1, token_f1
 from kbench.benchmarks.quantities import read_number, within
 
 
 def text_measures(row: dict[str, Any], prediction: str, tolerance: float = TOLERANCE) -> dict[str, float | None]:
-    """Each measure of `definitions.TEXT` as a share of 1; None where it does not apply to the row."""
-    members = members_of(row)
+    """Each measure of `definitions.TEXT` as a share of 1; None where it does not apply to the row.
+
+    They forgive more than exact match, and never less: an exact match is 1 in each (a rounded number's exact value is
+    an answer too, and may be far from the rounded one).
+    """
+    members, exact = members_of(row), exact_match(prediction, row["answers"])
     return {
         "token_f1": token_f1(prediction, row["answers"]),
         "set_f1": set_f1(prediction, members) if members else None,
-        "number_match": _share(within(row["number"], read_number(prediction, row["unit"]), tolerance))
+        "number_match": _share(exact or within(row["number"], read_number(prediction, row["unit"]), tolerance))
         if asks_number(row)
         else None,
-        "date_match": _share(read_day(prediction) == int(row["number"])) if asks_day(row) else None,
+        "date_match": _share(exact or read_day(prediction) == int(row["number"])) if asks_day(row) else None,
         "contains_match": _share(_contains(row, prediction)),
     }
 

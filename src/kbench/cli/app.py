@@ -16,6 +16,7 @@ from kbench.cli.know import know
 from kbench.cli.preview import preview
 from kbench.cli.pull import pull
 from kbench.cli.push import push
+from kbench.cli.run import run
 from kbench.cli.templates import templates
 from kbench.cli.train import train
 from kbench.cli.verify import verify
@@ -41,6 +42,7 @@ app.command()(train)
 app.command("eval")(evaluate)
 app.command()(know)
 app.command()(compare)
+app.command()(run)
 app.add_typer(templates, name="templates")
 
 

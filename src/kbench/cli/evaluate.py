@@ -20,6 +20,7 @@ from kbench.cli.engines import (
     fetched,
     need_engine,
 )
+from kbench.cli.versus import print_versus_base
 from kbench.shelf import DEFAULT
 
 
@@ -144,24 +145,12 @@ def _print(about: dict[str, Any]) -> None:
             f"{s['rows']:,}",
         )
     Console().print(table)
-    for line in _beside(about["kbench"]):
-        typer.echo(line)
     kbench = about["kbench"]
+    print_versus_base(kbench["scores"])
     if kbench["partial"]:
         typer.echo("partial: --limit left rows out, so this is no score of the whole release")
     if kbench["errors"]:
         typer.echo(f"{kbench['errors']:,} rows have no reply, so no score: the same command asks them again")
-
-
-def _beside(kbench: dict[str, Any]) -> list[str]:
-    """What training did to twins that were never taught, and to what the model knew before, in a line each."""
-    lines = []
-    for s in kbench["scores"]:
-        gain = s.get("versus_base")
-        if gain and gain["name"] in ("leak", "retention"):
-            found = f"{gain['value']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f}), p {gain['p']:.3f}"
-            lines.append(f"{gain['name']} in {s['style']}, {s['probe']} less the base's: {found}")
-    return lines
 
 
 def _print_measures(kbench: dict[str, Any]) -> None:

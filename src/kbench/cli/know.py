@@ -31,7 +31,7 @@ def know(
     ] = "slick-k4-g10-s16-t0.5-topk40",
     split: Annotated[
         list[str],
-        typer.Option("--split", metavar="SPLIT", help="Where the questions come from; may be given more than once."),
+        typer.Option("--split", metavar="SPLIT", help="Whose questions are asked; may be given more than once."),
     ] = ["train"],  # noqa: B006
     limit: Annotated[int | None, typer.Option(min=1, help="Label only so many facts.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="The longest answer, in tokens.")] = 32,

@@ -12,9 +12,10 @@ _WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")
 """Configuration, weights, tokenizer, chat template, and the code that only a flag lets run; never a pickle."""
 
 
-def fetch_model(name: str) -> str:
+def fetch_model(name: str, *, download: bool = True) -> str:
     """The folder of ORG/NAME[@REVISION], downloaded where the cache lacks it; any other name as it is.
 
+    Without `download` the cache alone is asked, and where it lacks the model, its name is given back.
     A folder goes before a name of the Hub. Offline (HF_HUB_OFFLINE) the cache alone is asked.
 
     Raises:
@@ -26,6 +27,12 @@ def fetch_model(name: str) -> str:
         return name
     try:
         with hub_errors("fetch the model", repo_id):
-            return str(snapshot_download(repo_id, revision=revision or None, allow_patterns=list(_WANTED)))
+            return str(
+                snapshot_download(
+                    repo_id, revision=revision or None, allow_patterns=list(_WANTED), local_files_only=not download
+                )
+            )
     except (HubError, LocalEntryNotFoundError) as error:
+        if not download:
+            return name
         raise ModelError(f"there is no folder {name}; as a model of the Hub: {error}") from None

@@ -12,11 +12,12 @@ from kbench.studies.contrasts import Contrast
 from kbench.studies.findings import Level
 
 # Stand-ins that matplotlib draws with and the page replaces by its variables.
-_INK, _SOFT = "#010101", "#020202"
-_ARMS = {"base": "#030303", "qa": "#040404", "article": "#050505", "statement": "#060606"}
+INK, SOFT, PAPER, BLUE = "#010101", "#020202", "#070707", "#040404"
+_ARMS = {"base": "#030303", "qa": BLUE, "article": "#050505", "statement": "#060606"}
 _VARIABLES = {
-    _INK: "--ink",
-    _SOFT: "--soft",
+    INK: "--ink",
+    SOFT: "--soft",
+    PAPER: "--paper",
     **{colour: f"--{arm}" for arm, colour in _ARMS.items()},
 }
 _NAMES = {
@@ -31,7 +32,7 @@ _MARKS = {"base": "D", "qa": "o", "article": "s", "statement": "^"}
 def levels_figure(levels: tuple[Level, ...]) -> str:
     """Accuracy by probe and arm, with intervals over seeds, the never-trained control and chance."""
     probes = list(dict.fromkeys(level.probe for level in levels))
-    figure, axes = _canvas(8.6, 1.0 + 0.98 * len(probes))
+    figure, axes = canvas(8.6, 1.0 + 0.98 * len(probes))
     for row, probe in enumerate(probes):
         mine = [level for level in levels if level.probe == probe]
         for place, level in enumerate(mine):
@@ -40,9 +41,9 @@ def levels_figure(levels: tuple[Level, ...]) -> str:
             axes.plot([level.low, level.high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
             axes.plot([level.mean], [y], _MARKS[level.arm], color=colour, markersize=6.5)
             if level.control is not None and level.arm != "base":
-                axes.plot([level.control], [y], "|", color=_SOFT, markersize=9, markeredgewidth=1.6)
+                axes.plot([level.control], [y], "|", color=SOFT, markersize=9, markeredgewidth=1.6)
         chance = mine[0].chance
-        axes.plot([chance, chance], [row - 0.42, row + 0.42], ":", color=_SOFT, linewidth=1.4)
+        axes.plot([chance, chance], [row - 0.42, row + 0.42], ":", color=SOFT, linewidth=1.4)
     axes.set_yticks(range(len(probes)), probes)
     axes.set_ylim(len(probes) - 0.5, -0.5)
     axes.set_xlim(-0.02, 1.02)
@@ -53,27 +54,27 @@ def levels_figure(levels: tuple[Level, ...]) -> str:
         [],
         [],
         "|",
-        color=_SOFT,
+        color=SOFT,
         markersize=9,
         markeredgewidth=1.6,
         linestyle="none",
         label="same model on never-trained twins",
     )
-    axes.plot([], [], ":", color=_SOFT, label="a uniform guess")
-    figure.legend(loc="upper left", bbox_to_anchor=(0.02, 1.0), ncols=3, frameon=False, fontsize=9, labelcolor=_INK)
+    axes.plot([], [], ":", color=SOFT, label="a uniform guess")
+    figure.legend(loc="upper left", bbox_to_anchor=(0.02, 1.0), ncols=3, frameon=False, fontsize=9, labelcolor=INK)
     figure.subplots_adjust(
         left=0.30, right=0.97, top=1 - 0.62 / figure.get_figheight(), bottom=0.55 / figure.get_figheight()
     )
-    return _svg(figure, "levels", "Accuracy by probe and training form")
+    return as_svg(figure, "levels", "Accuracy by probe and training form")
 
 
 def contrasts_figure(contrasts: tuple[Contrast, ...]) -> str:
     """Each contrast's mean and interval, with one dot a seed."""
-    figure, axes = _canvas(8.6, 1.0 + 0.55 * len(contrasts))
-    axes.axvline(0, color=_SOFT, linewidth=1)
+    figure, axes = canvas(8.6, 1.0 + 0.55 * len(contrasts))
+    axes.axvline(0, color=SOFT, linewidth=1)
     for row, contrast in enumerate(contrasts):
         axes.plot(
-            contrast.differences, [row + 0.2] * len(contrast.differences), "o", color=_SOFT, markersize=4, alpha=0.7
+            contrast.differences, [row + 0.2] * len(contrast.differences), "o", color=SOFT, markersize=4, alpha=0.7
         )
         axes.plot([contrast.low, contrast.high], [row - 0.1] * 2, color=_ARMS["qa"], linewidth=3, solid_capstyle="butt")
         axes.plot([contrast.mean], [row - 0.1], "o", color=_ARMS["qa"], markersize=8)
@@ -83,10 +84,11 @@ def contrasts_figure(contrasts: tuple[Contrast, ...]) -> str:
     axes.set_xlim(-reach, reach)
     axes.set_xlabel("difference of accuracies: mean and 95 % t interval over seeds; one small dot a seed")
     figure.subplots_adjust(left=0.30, right=0.97, top=0.97, bottom=0.55 / figure.get_figheight())
-    return _svg(figure, "contrasts", "Contrasts, paired by seed")
+    return as_svg(figure, "contrasts", "Contrasts, paired by seed")
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty picture of a size in inches, drawn with the stand-ins of the page's colours."""
     figure = Figure(figsize=(width, height))
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
@@ -94,14 +96,15 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     axes.patch.set_alpha(0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_SOFT)
-    axes.tick_params(colors=_INK, length=0, labelsize=10)
-    axes.xaxis.label.set_color(_INK)
-    axes.grid(axis="x", color=_SOFT, alpha=0.25, linewidth=0.8)
+    axes.spines["bottom"].set_color(SOFT)
+    axes.tick_params(colors=INK, length=0, labelsize=10)
+    axes.xaxis.label.set_color(INK)
+    axes.grid(axis="x", color=SOFT, alpha=0.25, linewidth=0.8)
     return figure, axes
 
 
-def _svg(figure: Figure, name: str, title: str) -> str:
+def as_svg(figure: Figure, name: str, title: str) -> str:
+    """A picture as SVG for a page: ids begin with its name, colours are the page's variables."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

@@ -1,0 +1,115 @@
+"""One task of a grid, done in the process that calls it: what each order means."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from kbench.benchmarks.defaults import open_values
+from kbench.benchmarks.models.protocol import Model
+from kbench.benchmarks.recipe_file import recipe_of
+from kbench.benchmarks.results import LAB_BASE, is_lab
+from kbench.benchmarks.run import Run, check_styles, train_run
+from kbench.benchmarks.scoring import score
+from kbench.benchmarks.settings import Settings
+from kbench.errors import ModelError
+from kbench.generator.named import load_recipe
+from kbench.generator.release import generate
+from kbench.store import open_release, write_json
+from kbench.studies.grid_orders import BASE, Build, Generate, Order, Score, Train
+from kbench.studies.lab import LabRecipe, default_cache, lab_base
+
+Report = Callable[[float], None]
+"""Called with the share of a task that is done, 0 to 1."""
+
+
+def do(order: Order, report: Report, opened: Model | None = None) -> None:
+    """Do one task; what is done of it already is reused. `opened` is the model to score, where it is open already.
+
+    Raises KbenchError where it cannot be done, and whatever else went wrong.
+    """
+
+    def step(done: float, total: float, *more: Any) -> None:
+        report(done / total if total else 0.0)
+
+    match order:
+        case Generate():
+            generate(load_recipe(order.recipe), order.out, progress=step)
+        case Build():
+            release = open_release(order.release)
+            base = lab_base(release, default_cache(), lab_recipe(order.lab), step)
+            write_json(order.out / BASE, {"path": str(base.path.resolve())})
+        case Train():
+            _train(order, step)
+        case Score():
+            _score(order, step, opened)
+
+
+def lab_recipe(values: dict[str, Any]) -> LabRecipe:
+    """The lab's recipe with some fields otherwise."""
+    return LabRecipe(**{field.name: values[field.name] for field in fields(LabRecipe) if field.name in values})
+
+
+def _train(order: Train, step: Callable[..., None]) -> Run:
+    release, base = open_release(order.release), order.base.path
+    lab = is_lab(base)
+    given = {**open_values(lab, order.values.get("method", "full")), **order.values}
+    if lab:
+        given = {"context": json.loads((Path(base) / LAB_BASE).read_text(encoding="utf-8"))["context"], **given}
+    recipe = recipe_of(given, "the recipe")
+    check_styles(release, recipe)
+    run = train_run(release, base, recipe, order.out, step, Settings(trust_remote_code=order.trust_remote_code))
+    _check_finite(run)
+    return run
+
+
+def _check_finite(run: Run) -> None:
+    """Raise ModelError where a training came to nothing but numbers that are none: a score would be of noise."""
+    if math.isfinite(run.about["trained"]["loss"]) and all(map(_is_finite, run.path.glob("*.safetensors"))):
+        return
+    rate = run.about["recipe"]["learning_rate"]
+    raise ModelError(f"the weights or the loss are not finite: lower learning_rate (it was {rate:g})")
+
+
+def _is_finite(path: Path) -> bool:
+    """Whether the smallest tensor of a file is finite: a loss that is not spreads to all of them within a step."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as weights:
+        smallest = min(weights.keys(), key=lambda name: math.prod(weights.get_slice(name).get_shape()))
+        return bool(weights.get_tensor(smallest).isfinite().all())
+
+
+def _score(order: Score, step: Callable[..., None], opened: Model | None) -> None:
+    release = open_release(order.release)
+    model = str(order.run) if order.run else order.base.path
+    result = score(
+        release,
+        model,
+        order.out,
+        order.asking,
+        base=order.base.path if order.run else None,
+        base_result=order.base_result,
+        engine=order.engine,
+        opened=opened,
+        progress=step,
+    )
+    if errors := result.about["kbench"]["errors"]:
+        raise ModelError(f"{errors:,} of {result.about['kbench']['samples']:,} questions ended in errors")
+
+
+def open_together(orders: Sequence[Score]) -> dict[Path, Model]:
+    """Of some runs that are adapters of one base: the models by their folders, all in one engine of vLLM.
+
+    Empty where there is one alone: it is opened as any model is.
+    """
+    if len({order.run for order in orders}) < 2:
+        return {}
+    runs = list(dict.fromkeys(order.run for order in orders if order.run))
+    opened = import_module("kbench.benchmarks.models.vllm").open_vllm_adapters(
+        orders[0].base.path, runs, trust_remote_code=orders[0].engine.trust_remote_code
+    )
+    return {path: opened[path] for path in runs}
