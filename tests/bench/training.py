@@ -22,6 +22,7 @@ import torch
 from datasets import disable_progress_bars, load_dataset
 from rich.table import Table
 from transformers import PrinterCallback, TrainerCallback
+from transformers.utils.logging import disable_progress_bar
 from trl import SFTConfig, SFTTrainer
 
 from kbench.benchmarks.isolation import check_isolation
@@ -36,6 +37,7 @@ from kbench.store import Release, open_release
 from kbench.studies.lab import default_cache, lab_base
 from tests.bench.report import show, spread
 from tests.bench.steps import Measured, StepClock, larger_base, some
+from tests.bench.utilisation import of_the_gpu
 
 Precision = Literal["fp32", "bf16"]
 
@@ -146,7 +148,7 @@ WAYS: dict[str, Way] = {
 
 def main() -> None:
     """Print, for each model, style and precision, tokens a CPU second and the ratios to the loop and to TRL."""
-    parser = argparse.ArgumentParser(prog="nox -s bench_training --", description=__doc__)
+    parser = argparse.ArgumentParser(prog="nox -s bench -- training", description=__doc__)
     parser.add_argument("--models", nargs="+", choices=("lab", "20m"), default=["lab", "20m"])
     parser.add_argument("--styles", nargs="+", choices=("qa", "article"), default=["qa", "article"])
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
@@ -156,6 +158,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of all ways in turn")
     asked = parser.parse_args()
     disable_progress_bars()
+    disable_progress_bar()
     torch.set_num_threads(1)
     release = open_release(shelved(DEFAULT) or Path())
     with tempfile.TemporaryDirectory() as folder:
@@ -172,6 +175,7 @@ def main() -> None:
                     )
                     case = Case(release, work / style, models[name], recipe, steps)
                     _show(f"{name} model, {style}, {precision}", _rounds(case, asked.rounds))
+        print(of_the_gpu(release, base))
 
 
 def _rounds(case: Case, rounds: int) -> dict[str, list[Measured]]:
