@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=("lab", "20m"), default=["lab", "20m"])
     parser.add_argument("--styles", nargs="+", choices=("qa", "article"), default=["qa", "article"])
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
-    parser.add_argument("--steps", type=int, nargs=2, default=[20, 4], metavar=("LAB", "20M"), help="of each run")
+    parser.add_argument("--steps", type=int, nargs=2, default=[40, 4], metavar=("LAB", "20M"), help="of each run")
     parser.add_argument("--context", type=int, default=256)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3, help="of all ways in turn")
