@@ -15,9 +15,10 @@ WARM = 1
 
 @dataclass(frozen=True)
 class Measured:
-    """A training: tokens that are not padding in a step, CPU seconds of a step, and of all before the first."""
+    """A training: tokens that are not padding in a step and in all rows, CPU seconds of a step and before the first."""
 
     tokens_a_step: float
+    tokens: int
     step: float
     before: float
 
@@ -25,6 +26,11 @@ class Measured:
     def rate(self) -> float:
         """Tokens a CPU second, of the steps alone."""
         return self.tokens_a_step / self.step
+
+    @property
+    def whole(self) -> float:
+        """CPU seconds that all rows take once over, with what comes before the first step."""
+        return self.before + self.tokens / self.rate
 
 
 @dataclass
@@ -38,10 +44,10 @@ class StepClock:
         """A step is done."""
         self.ends.append(time.process_time())
 
-    def measured(self, tokens: int) -> Measured:
-        """What a training on so many tokens took."""
+    def measured(self, trained: int, tokens: int) -> Measured:
+        """What a training on so many tokens took, of so many that there are."""
         step = (self.ends[-1] - self.ends[WARM - 1]) / (len(self.ends) - WARM)
-        return Measured(tokens / len(self.ends), step, self.ends[WARM - 1] - self.began - WARM * step)
+        return Measured(trained / len(self.ends), tokens, step, self.ends[WARM - 1] - self.began - WARM * step)
 
 
 def some(rows: PackedRows, count: int) -> PackedRows:

@@ -61,17 +61,19 @@ def by_kbench(case: Case, work: Path) -> Measured:
     clock = StepClock()
     loaded = load_pretrained(str(case.model), case.recipe.context)
     check_isolation(loaded.model)
-    rows = some(training_rows(case.release, loaded.tokenizer, case.recipe), case.steps * case.recipe.batch)
+    every = training_rows(case.release, loaded.tokenizer, case.recipe)
+    rows = some(every, case.steps * case.recipe.batch)
     torch.manual_seed(case.recipe.seed)
     fit(loaded.model, rows, case.recipe, work, lambda done, total: clock.tick())
-    return clock.measured(rows.tokens)
+    return clock.measured(rows.tokens, every.tokens)
 
 
 def by_hand(case: Case, work: Path) -> Measured:
     """The loop that one would write: forward, backward, clip, step; nothing is logged, saved or looked at."""
     clock = StepClock()
     loaded, recipe = load_pretrained(str(case.model), case.recipe.context), case.recipe
-    rows = some(training_rows(case.release, loaded.tokenizer, recipe), case.steps * recipe.batch)
+    every = training_rows(case.release, loaded.tokenizer, recipe)
+    rows = some(every, case.steps * recipe.batch)
     model, order = loaded.model.train(), random.Random(recipe.seed).sample(range(len(rows)), len(rows))
     optimizer = optimizer_of(model, recipe)
     schedule = schedule_of(optimizer, case.steps, recipe)
@@ -85,7 +87,7 @@ def by_hand(case: Case, work: Path) -> Measured:
         schedule.step()
         optimizer.zero_grad()
         clock.tick()
-    return clock.measured(rows.tokens)
+    return clock.measured(rows.tokens, every.tokens)
 
 
 def by_trl(packing: str, case: Case, work: Path) -> Measured:
@@ -125,9 +127,11 @@ def by_trl(packing: str, case: Case, work: Path) -> Measured:
         callbacks=[_Ticking(clock)],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train_dataset = trainer.train_dataset.select(range(case.steps * recipe.batch))
+    every = trainer.train_dataset
+    trainer.train_dataset = every.select(range(case.steps * recipe.batch))
     trainer.train()
-    return clock.measured(sum(len(ids) for ids in trainer.train_dataset["input_ids"]))
+    lengths = [len(ids) for ids in every["input_ids"]]
+    return clock.measured(sum(lengths[: len(trainer.train_dataset)]), sum(lengths))
 
 
 class _Ticking(TrainerCallback):
@@ -191,7 +195,7 @@ def _rounds(case: Case, rounds: int) -> dict[str, list[Measured]]:
 
 def _show(title: str, found: dict[str, list[Measured]]) -> None:
     shown = Table("way", title=title)
-    for column in ("tokens / CPU s", "x bare loop", "kbench is x", "tokens a step", "before, CPU s"):
+    for column in ("tokens / CPU s", "x bare loop", "kbench is x", "tokens a step", "before, CPU s", "all rows, CPU s"):
         shown.add_column(column, justify="right")
     for name, runs in found.items():
         loop = [run.rate / other.rate for run, other in zip(runs, found["bare loop"], strict=True)]
@@ -203,6 +207,7 @@ def _show(title: str, found: dict[str, list[Measured]]) -> None:
             spread(own, 2),
             f"{median(run.tokens_a_step for run in runs):,.0f}",
             spread([run.before for run in runs]),
+            spread([run.whole for run in runs]),
         )
     show(shown, "tokens that are not padding; bfd and kbench keep texts apart, wrapped lets them see each other")
 
