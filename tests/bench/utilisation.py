@@ -44,8 +44,8 @@ def utilisation(release: Release, lab: Path, recipe: TrainRecipe, shape: Shape =
     """One line: tokens a second, FLOPs a second, their share of a plain matrix product's and of the stated peak."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = AutoTokenizer.from_pretrained(lab)
-    model = LlamaForCausalLM(_config(shape, tokenizer.eos_token_id, recipe.context)).to(device)
-    multiplying = model.num_parameters() - model.get_input_embeddings().weight.numel()
+    model = LlamaForCausalLM(_config(shape, tokenizer.eos_token_id, recipe.context))
+    multiplying = model.num_parameters() - shape.vocabulary * shape.width
     rows = training_rows(release, tokenizer, recipe)
     ends: dict[int, float] = {}
 
