@@ -19,7 +19,7 @@ from kbench.store import Release
 from tests.bench.steps import WARM
 
 _STATED = {"A100": 312e12, "H100": 989e12, "H200": 989e12, "L4": 121e12}
-"""FLOPs a second in bf16 without sparsity, as the maker states them, by a word of the card's name."""
+"""FLOPs a second in bf16 without sparsity, as the maker states them, by a word of its name (SXM cards)."""
 
 
 @dataclass(frozen=True)
