@@ -20,8 +20,9 @@ import torch
 from accelerate.state import AcceleratorState
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
+from kbench.benchmarks.adapters import with_adapter
 from kbench.benchmarks.chat import answered, chat_tokens
 from kbench.benchmarks.checkpoints import MARK, last_whole, mark_whole
 from kbench.benchmarks.distributed import check_processes
@@ -239,6 +240,26 @@ def test_a_layer_that_the_model_has_not_is_told_with_those_it_has(release: Relea
     ):
         trained(release, base, tmp_path / "run", method="lora", lora_targets=("c_attn",))
     assert not (tmp_path / "run").exists()
+
+
+def test_an_adapter_names_its_base_by_what_another_folder_or_machine_can_find(
+    release: Release, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = tmp_path / "hub" / "models--ORG--NAME" / "snapshots" / ("0" * 40)
+    shutil.copytree(base.path, cached)
+    monkeypatch.chdir(base.path.parent)
+    named = {base.path.name: str(base.path.resolve()), str(cached): "ORG/NAME"}
+    for number, (given, expected) in enumerate(named.items()):
+        run = train_run(release, given, recipe(base, method="lora", lora_rank=2), tmp_path / f"run{number}")
+        config = json.loads((run.path / "adapter_config.json").read_text(encoding="utf-8"))
+        assert config["base_model_name_or_path"] == expected
+
+
+def test_the_layers_of_gpt2_get_an_adapter_though_they_are_of_no_class_of_torch() -> None:
+    config = GPT2Config(n_layer=1, n_head=1, n_embd=8, n_positions=16, vocab_size=16)
+    for targets, expected in {(): {"c_attn", "c_proj", "c_fc"}, ("c_attn",): {"c_attn"}}.items():
+        tuned = with_adapter(GPT2LMHeadModel(config), TrainRecipe(method="lora", lora_targets=targets))
+        assert {name.split(".")[-4] for name, part in tuned.named_parameters() if part.requires_grad} == expected
 
 
 def chatting(base: Base, folder: Path, template: str | None) -> str:
