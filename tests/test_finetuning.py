@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -26,10 +27,11 @@ from kbench.benchmarks.adapters import with_adapter
 from kbench.benchmarks.chat import answered, chat_tokens
 from kbench.benchmarks.checkpoints import MARK, last_whole, mark_whole
 from kbench.benchmarks.distributed import check_processes
+from kbench.benchmarks.labels import ABOUT, TABLE
 from kbench.benchmarks.models.hf import load_hf
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, base_of, model_digests
-from kbench.benchmarks.run import Run, train_run
+from kbench.benchmarks.run import PLAN, Run, train_run
 from kbench.benchmarks.settings import Settings
 from kbench.benchmarks.taught import taught
 from kbench.benchmarks.train import EARLY_STOP
@@ -38,7 +40,7 @@ from kbench.cli import main
 from kbench.errors import KbenchError, ModelError, OutputError, ReleaseError, SpecError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
-from kbench.store import Release
+from kbench.store import Release, write_json, write_table
 from kbench.studies.lab import Base, LabRecipe, lab_base
 from tests.samples import tiny
 
@@ -351,6 +353,8 @@ def test_a_checkpoint_that_lost_a_file_is_not_gone_on_from(tmp_path: Path) -> No
     assert last_whole(tmp_path) == tmp_path / "checkpoint-4"
     (tmp_path / "checkpoint-4" / "optimizer.pt").unlink()
     assert last_whole(tmp_path) == tmp_path / "checkpoint-2"
+    (tmp_path / "checkpoint-4" / MARK).write_bytes(b"")  # as a loss of power may leave it
+    assert last_whole(tmp_path) == tmp_path / "checkpoint-2"
     (tmp_path / "checkpoint-2" / "optimizer.pt").write_bytes(b"st")
     assert last_whole(tmp_path) is None
     assert (tmp_path / "checkpoint-2" / MARK).is_file()
@@ -363,9 +367,89 @@ def test_a_run_begun_with_another_torch_is_not_gone_on_with(
     how = recipe(base)
     in_processes(1, lambda: train_run(release, str(base.path), how, out, killed_at(2), OFTEN))
     now = {"torch": "9.9"}
-    monkeypatch.setattr("kbench.benchmarks.run.versions", lambda: now)
+    monkeypatch.setattr("kbench.benchmarks.identity.versions", lambda: now)
     with pytest.raises(OutputError, match=r"was begun with torch .* and this is 9.9: both together make no run"):
         trained(release, base, out)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"epochs": 6, "watch": 6, "early_stop": True, "patience": 1, "learning_rate": 0.3}]
+)
+def test_a_run_killed_while_its_model_is_saved_has_nothing_to_learn_again(
+    release: Release, base: Base, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    whole, how = trained(release, base, tmp_path / "whole", **changes), recipe(base, **changes)
+
+    def work() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("kbench.benchmarks.run.save_model", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+            train_run(release, str(base.path), how, tmp_path / "cut", settings=Settings(save_steps=1000))
+
+    assert in_processes(1, work) == [-signal.SIGKILL]
+    learned: list[int] = []
+    again = train_run(release, str(base.path), how, tmp_path / "cut", lambda done, total: learned.append(done))
+    assert learned == []
+    assert own_weights(again) == own_weights(whole)
+    assert again.about["trained"]["steps"] == whole.about["trained"]["steps"]
+    assert again.about.get("history") == whole.about.get("history")
+    assert not (tmp_path / "cut" / "checkpoints").exists()
+
+
+def test_a_run_is_another_where_what_its_recipe_names_holds_something_else(
+    release: Release, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text, changes = Path("old.txt"), {"replay": 0.2, "replay_text": "old.txt"}
+    text.write_text("One paragraph.\n\nAnother paragraph.\n", encoding="utf-8")
+    whole = trained(release, base, tmp_path / "whole", **changes)
+    shutil.copy(text, "moved.txt")
+    assert not trained(release, base, tmp_path / "whole", replay=0.2, replay_text="moved.txt").trained_now
+    how = recipe(base, **changes)
+    in_processes(1, lambda: train_run(release, str(base.path), how, tmp_path / "cut", killed_at(4), OFTEN))
+    text.write_text("A third paragraph.\n", encoding="utf-8")
+    for out, kind in ((whole.path, ""), (tmp_path / "cut", ", unfinished")):
+        expected_error = f"{out} holds another{kind} run, which differs in files replay_text: give another --out"
+        with pytest.raises(OutputError, match=expected_error):
+            trained(release, base, out, **changes)
+    with pytest.raises(OutputError, match="which differs in recipe epochs, recipe seed: give another --out"):
+        trained(release, base, whole.path, epochs=2, seed=1, replay=0.2, replay_text="moved.txt")
+
+
+@pytest.mark.parametrize("held", ["", "[]", "{}"])
+@pytest.mark.parametrize("name", [RUN, PLAN])
+def test_a_run_folder_that_says_nothing_of_its_run_is_told_in_one_line(
+    release: Release, base: Base, tmp_path: Path, name: str, held: str
+) -> None:
+    (tmp_path / name).write_text(held, encoding="utf-8")
+    expected_error = "run, which differs in version, " if held == "{}" else "cannot read .*, which says what run lies"
+    with pytest.raises(OutputError, match=expected_error):
+        trained(release, base, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected_error"),
+    [
+        ({"weights": "its own"}, ""),
+        ({}, ""),
+        ({"weights": "f" * 64}, "labels what other knew .ffffffffffffffff., not .*: run `kbench know` on this one"),
+        ({"weights": "its own", "adapter": "e" * 64}, "labels what other knew .eeeeeeeeeeeeeeee., not "),
+    ],
+)
+def test_labels_of_what_another_model_knew_are_refused(
+    release: Release, base: Base, tmp_path: Path, model: dict[str, str], expected_error: str
+) -> None:
+    own = model_digests(base.path)["weights"]
+    digests = {name: own if digest == "its own" else digest for name, digest in model.items()}
+    facts = release.table("facts", "train").column("fact_id").to_pylist()
+    write_table(tmp_path / TABLE, pa.table({"fact_id": facts, "label": ["Unknown"] * len(facts)}))
+    write_json(tmp_path / ABOUT, {"release": {"digest": release.digest}, "model": "other", **digests})
+    changes: dict[str, Any] = {"knownness": str(tmp_path), "only": ("Unknown",)}
+    if not expected_error:
+        assert trained(release, base, tmp_path / "run", **changes).trained_now
+        return
+    with pytest.raises(ReleaseError, match=expected_error):
+        trained(release, base, tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
 
 
 def seen(epoch: int, validation: float, loss: float = 1.0, train: float = 0.5) -> Seen:
