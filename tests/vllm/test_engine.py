@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from kbench.benchmarks.evaluate import judge
 from kbench.benchmarks.models.hf import load_hf
 from kbench.benchmarks.models.protocol import GREEDY, Decoding
+from kbench.benchmarks.models.tokens import breaking_tokens
 from kbench.benchmarks.models.vllm import VllmModel, open_vllm, open_vllm_adapters
 from kbench.benchmarks.prompting import Prompting
 from kbench.benchmarks.prompts import completion_of
@@ -41,6 +42,18 @@ def test_every_verdict_on_the_tiny_release_is_that_of_transformers(trained: str,
     assert verdicts[0] == verdicts[1]
     assert 0.01 < sum(map(bool, verdicts[0])) / len(items) < 0.99
     assert same == len(items)
+
+
+def test_a_reply_that_ends_with_its_first_line_begins_as_the_whole_one(trained: str, items: list[Item]) -> None:
+    """The untrained base writes whatever it likes, line ends among it, also before its first word."""
+    base, few = open_vllm(str(Path(trained).parent / "base")), items[:: len(items) // 400][:400]
+    whole = texts(base, few, Decoding(max_tokens=24))
+    short = texts(base, few, Decoding(max_tokens=24, first_line=True))
+    first = [(text.strip().splitlines() or [""])[0].strip() for (text,) in whole]
+    assert [(text.strip().splitlines() or [""])[0].strip() for (text,) in short] == first
+    assert short != whole
+    tokenizer = base.tokenizer
+    assert {tokenizer.decode([token]) for token in breaking_tokens(tokenizer)} == {"\n"}
 
 
 def test_a_continuation_weighs_what_transformers_says(trained: str, some: list[Item]) -> None:

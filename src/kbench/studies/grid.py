@@ -122,16 +122,6 @@ class Grid:
     raw: Mapping[str, Any] | None = None
     """The file as it was read, for the account of what was run."""
 
-    def names(self, factor: Factor) -> tuple[str, ...]:
-        """The names of a factor, in the order of the file."""
-        named: dict[Factor, tuple[Any, ...]] = {
-            "release": self.releases,
-            "model": self.models,
-            "recipe": self.recipes,
-            "prompt": self.prompts,
-        }
-        return tuple(each.name for each in named[factor])
-
     def cells(self) -> Iterator[Cell]:
         """Every cell that is not left out: a base once, whatever the seeds."""
         for release, model, recipe in product(self.releases, self.models, self.recipes):

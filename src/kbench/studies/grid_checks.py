@@ -28,7 +28,7 @@ def tables(raw: Table, factor: str, where: str, default: list[Table] | None = No
         yield table, f"{where}: [[{factor}]] {table.get('name', number)}"
 
 
-def name(table: Table, where: str) -> str:
+def name_of(table: Table, where: str) -> str:
     """What it is called: its `name`, else the last part of where it comes from."""
     source = str(table.get("from") or table.get("recipe") or "")
     name = table.get("name", Path(source).name.removesuffix(".toml"))

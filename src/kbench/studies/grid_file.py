@@ -8,7 +8,7 @@ from typing import Any, get_args
 from kbench.errors import SpecError
 from kbench.schema import STYLES, Probe
 from kbench.studies.grid import EXACT_MATCH, FACTORS, METRICS, Factor, Grid, Pair, Reporting
-from kbench.studies.grid_checks import TOP, Table, keys, one_of, tables, whole_numbers
+from kbench.studies.grid_checks import TOP, Table, keys, name_of, one_of, tables, whole_numbers
 from kbench.studies.grid_tables import read_engine, read_model, read_prompt, read_recipe, read_release
 
 PROBES = tuple(probe for probe in get_args(Probe) if probe)
@@ -27,12 +27,11 @@ def load_grid(path: Path) -> Grid:
     named: dict[Factor, tuple[Any, ...]] = {"release": releases, "model": models, "recipe": recipes, "prompt": prompts}
     names = {factor: [each.name for each in found] for factor, found in named.items()}
     for factor, found in names.items():
-        if twice := [name for name in found if found.count(name) > 1]:
+        if twice := [each for each in found if found.count(each) > 1]:
             raise SpecError(f"{where}: two {factor}s are called {twice[0]!r}: give each a name of its own")
     seeds = whole_numbers(raw.get("seeds", [0]), f"{where}: seeds")
-    name = raw.get("name", path.stem)
     grid = Grid(
-        str(name),
+        name_of({"name": raw.get("name", path.stem)}, where),
         releases,
         models,
         recipes,
@@ -87,8 +86,8 @@ def _report(raw: Any, names: Mapping[Factor, list[str]], where: str) -> Reportin
         if not isinstance(told, list) or len(told) != 3:
             raise SpecError(f'{where}: a contrast is ["recipe", "one name", "another"] (got {told!r})')
         factor: Factor = one_of(told[0], FACTORS, "factor", f"{where}: contrast")
-        for name in told[1:]:
-            one_of(name, names[factor], factor, f"{where}: contrast")
+        for each in told[1:]:
+            one_of(each, names[factor], factor, f"{where}: contrast")
         pairs.append(Pair(factor, told[1], told[2]))
     metric = one_of(raw.get("metric", EXACT_MATCH), METRICS, "metric", where)
     probes = raw.get("probes", [])

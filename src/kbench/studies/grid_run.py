@@ -148,7 +148,8 @@ class _Running:
     def _end(self, ended: Ended) -> None:
         task = self.running.pop(ended.folder)
         about = {"status": "failed" if ended.reason else "done", "reason": ended.reason}
-        write_json(task.state, {**about, "title": task.title, "wall_s": ended.wall_s, "cpu_s": ended.cpu_s})
+        cost = {"wall_s": ended.wall_s, "cpu_s": ended.cpu_s, "together": ended.together}
+        write_json(task.state, {**about, "title": task.title, **cost})
         if ended.traceback:
             write_text(task.traceback, ended.traceback)
         if ended.reason:

@@ -13,7 +13,7 @@ from kbench.benchmarks.recipe_file import PATHS, recipe_of, recipe_values
 from kbench.errors import SpecError
 from kbench.schema import SPLITS
 from kbench.studies.grid import LAB, GridModel, GridPrompt, GridRecipe, GridRelease
-from kbench.studies.grid_checks import Table, is_whole, keys, name
+from kbench.studies.grid_checks import Table, is_whole, keys, name_of
 
 RELEASE = ("name", "from", "recipe")
 MODEL = ("name", "from", "lab")
@@ -30,7 +30,7 @@ def read_release(table: Table, where: str, beside: Path) -> GridRelease:
     source, recipe = table.get("from", ""), table.get("recipe", "")
     if not isinstance(source, str) or not isinstance(recipe, str) or bool(source) == bool(recipe):
         raise SpecError(f"{where}: give either from (a folder, a named release or ORG/NAME) or recipe (a recipe file)")
-    return GridRelease(name(table, where), _found_beside(source, beside), _found_beside(recipe, beside))
+    return GridRelease(name_of(table, where), _found_beside(source, beside), _found_beside(recipe, beside))
 
 
 def read_model(table: Table, where: str, beside: Path) -> GridModel:
@@ -46,7 +46,7 @@ def read_model(table: Table, where: str, beside: Path) -> GridModel:
 
         known = tuple(field.name for field in fields(LabRecipe))
         keys(lab, known, f"{where}, lab")
-    return GridModel(name(table, where), _found_beside(source, beside), lab)
+    return GridModel(name_of(table, where), _found_beside(source, beside), lab)
 
 
 def read_recipe(table: Table, where: str, beside: Path) -> GridRecipe:
@@ -64,13 +64,13 @@ def read_recipe(table: Table, where: str, beside: Path) -> GridRecipe:
         values = {**{key: value for key, value in told.items() if key != "seed"}, **values}
     if train:
         recipe_of(values, where)
-    return GridRecipe(name(table, where), values, train)
+    return GridRecipe(name_of(table, where), values, train)
 
 
 def read_prompt(table: Table, where: str) -> GridPrompt:
     """A way of asking: the options of `kbench eval`, by their names."""
     keys(table, PROMPT, where)
-    label = name(table, where)
+    label = name_of(table, where)
     splits = table.get("splits", list(ASKED))
     if not isinstance(splits, list) or not splits or not set(splits) <= set(SPLITS):
         raise SpecError(f"{where}: splits must be a list of {', '.join(SPLITS)} (got {splits!r})")

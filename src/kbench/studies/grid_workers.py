@@ -34,13 +34,17 @@ class Told:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a task ended: with a reason and a traceback where it failed, and what it took in seconds."""
+    """How a task ended: with a reason and a traceback where it failed, and what it took in seconds.
+
+    `together` is how many models the engine held that it was done with.
+    """
 
     folder: Path
     reason: str = ""
     traceback: str = ""
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    together: int = 1
 
 
 @dataclass
@@ -61,9 +65,11 @@ class Worker:
         if self.process is None or not self.process.is_alive():
             self._start()
         self.kind = type(orders[0])
-        assert self.pipe is not None
         self.busy = [order.out for order in orders]
-        self.pipe.send(list(orders))
+        # To one that has just died nothing can be said; that it died is heard, and ends these tasks.
+        with suppress(OSError):
+            if self.pipe is not None:
+                self.pipe.send(list(orders))
 
     def hear(self) -> Iterator[Told | Ended]:
         """What it has said. A process that died has ended all that it was at work on."""
@@ -93,6 +99,8 @@ class Worker:
 
     def _start(self) -> None:
         context = get_context("spawn")
+        if self.pipe is not None:
+            self.pipe.close()
         self.pipe, theirs = context.Pipe()
         device = self.devices[self.place % len(self.devices)] if self.devices else None
         self.process = context.Process(target=_work, args=(theirs, device))
@@ -157,12 +165,13 @@ def _do_all(orders: list[Order], pipe: "Connection[Any, Any]") -> None:
 
         wall, cpu = perf_counter(), process_time()
         reason = trace = ""
+        model = opened.get(order.run) if isinstance(order, Score) and order.run else None
         try:
-            model = opened.get(order.run) if isinstance(order, Score) and order.run else None
             do(order, report, model)
         except Exception as error:
             reason, trace = reason_of(error), traceback.format_exc()
-        pipe.send(Ended(order.out, reason, trace, perf_counter() - wall, process_time() - cpu))
+        took = perf_counter() - wall, process_time() - cpu
+        pipe.send(Ended(order.out, reason, trace, *took, len(opened) if model else 1))
 
 
 def reason_of(error: Exception) -> str:

@@ -72,6 +72,12 @@ def weighed_tokens(tokenizer: Any, asked: Sequence[tuple[Item, str]]) -> list[We
     return found
 
 
+def breaking_tokens(tokenizer: Any) -> frozenset[int]:
+    """The tokens that break a line."""
+    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
+    return frozenset(token for token, text in enumerate(texts) if len(f".{text}.".splitlines()) > 1)
+
+
 def stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     """The tokens that end a text: those of the model's generation config, and the tokenizer's own."""
     named = [getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id]

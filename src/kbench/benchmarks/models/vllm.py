@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kbench.benchmarks.models.adapter_files import Adapter, check_tensors, is_adapter, read_adapter
 from kbench.benchmarks.models.context import check_context
 from kbench.benchmarks.models.protocol import Decoding, Reply, Weight
-from kbench.benchmarks.models.tokens import prompt_tokens, weighed_tokens
+from kbench.benchmarks.models.tokens import breaking_tokens, prompt_tokens, weighed_tokens
 from kbench.benchmarks.models.vllm_engine import Plan, dtype_of, engine_of, first_line, has_gpu, prepare_import
 from kbench.benchmarks.results import model_digests
 from kbench.benchmarks.tasks import Item
@@ -20,6 +21,15 @@ CHUNK = 1024
 
 HEADS = frozenset({"lm_head", "embed_tokens"})
 """The modules that vLLM cannot adapt and still give log-probabilities of a prompt."""
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """A text that the engine wrote, its tokens, and whether it was ended by the end of a line."""
+
+    text: str
+    tokens: int
+    broken: bool
 
 
 @dataclass(frozen=True)
@@ -59,13 +69,34 @@ class VllmModel:
         """The reply to each item, a chunk at a time; draws are the same again, whatever else is asked with them."""
         encoded = prompt_tokens(self.tokenizer, items)
         check_context(items, [len(tokens) for tokens in encoded], engine_of(self.plan).context, decoding)
+        breaks = _breaking(self.tokenizer) if decoding.first_line else frozenset[int]()
         for places in _chunks(len(items), self.chunk):
-            params = [self._params(items[place], decoding) for place in places]
-            outputs = engine_of(self.plan).run([encoded[place] for place in places], params, self.adapter)
-            for place, output in zip(places, outputs, strict=True):
-                said = [list(draw.token_ids) for draw in output.outputs]
-                texts = self.tokenizer.batch_decode(said, skip_special_tokens=True)
-                yield place, Reply(tuple(texts), len(encoded[place]), sum(map(len, said)))
+            found = self._said(items, encoded, places, decoding, breaks)
+            # A line that ended blank is not the first: such a prompt is answered without ends of lines.
+            blank = [place for place in places if any(not draw.text.strip() and draw.broken for draw in found[place])]
+            found |= self._said(items, encoded, blank, decoding, frozenset()) if blank else {}
+            for place in places:
+                texts = tuple(draw.text for draw in found[place])
+                yield place, Reply(texts, len(encoded[place]), sum(draw.tokens for draw in found[place]))
+
+    def _said(
+        self,
+        items: Sequence[Item],
+        encoded: Sequence[list[int]],
+        places: Sequence[int],
+        decoding: Decoding,
+        breaks: frozenset[int],
+    ) -> dict[int, list["_Draw"]]:
+        """The draws of each place's item, none of which goes on behind one of the tokens `breaks`."""
+        params = [self._params(items[place], decoding, breaks) for place in places]
+        outputs = engine_of(self.plan).run([encoded[place] for place in places], params, self.adapter)
+        found = {}
+        for place, output in zip(places, outputs, strict=True):
+            said = [list(draw.token_ids) for draw in output.outputs]
+            texts = self.tokenizer.batch_decode(said, skip_special_tokens=True)
+            ends = [bool(tokens) and tokens[-1] in breaks for tokens in said]
+            found[place] = [_Draw(*each) for each in zip(texts, map(len, said), ends, strict=True)]
+        return found
 
     def weigh(self, asked: Sequence[tuple[Item, str]]) -> Iterator[tuple[int, Weight]]:
         """The log-probability of each continuation, read off the prompt that holds it."""
@@ -90,7 +121,7 @@ class VllmModel:
             raise ModelError(f"the model {self.name} has no chat template: score it without --chat")
         return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
 
-    def _params(self, item: Item, decoding: Decoding) -> Any:
+    def _params(self, item: Item, decoding: Decoding, breaks: frozenset[int]) -> Any:
         from vllm import SamplingParams
 
         # Of one seed for all, prompts would draw with the same luck: each has its own, and a prompt's draws differ by
@@ -103,7 +134,7 @@ class VllmModel:
             seed=luck if decoding.temperature else None,
             max_tokens=decoding.max_tokens,
             # As the tokenizer has it; what else the model's generation_config.json names, vLLM adds.
-            stop_token_ids=[self.tokenizer.eos_token_id] if self.tokenizer.eos_token_id is not None else [],
+            stop_token_ids=sorted(breaks | {self.tokenizer.eos_token_id} - {None}),
             detokenize=False,
         )
 
@@ -171,6 +202,11 @@ def _tokenizer(name: Path | str, trust_remote_code: bool) -> Any:
         return AutoTokenizer.from_pretrained(str(name), trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot load the tokenizer of {name}: {first_line(error)}") from None
+
+
+@cache
+def _breaking(tokenizer: Any) -> frozenset[int]:
+    return breaking_tokens(tokenizer)
 
 
 def _chunks(count: int, size: int) -> Iterator[range]:
