@@ -399,7 +399,8 @@ def test_a_run_is_another_where_what_its_recipe_names_holds_something_else(
     release: Release, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text, changes = Path("old.txt"), {"replay": 0.2, "replay_text": "old.txt"}
+    text = Path("old.txt")
+    changes: dict[str, Any] = {"replay": 0.2, "replay_text": "old.txt"}
     text.write_text("One paragraph.\n\nAnother paragraph.\n", encoding="utf-8")
     whole = trained(release, base, tmp_path / "whole", **changes)
     shutil.copy(text, "moved.txt")
@@ -507,6 +508,9 @@ def test_a_training_needs_no_file_of_test_or_control(release: Release, base: Bas
         (["--report-to", "nowhere"], "cannot report to 'nowhere': nowhere is not supported, only "),
         (["--save-steps", "0"], "save steps must be at least 1 (got 0)"),
         (["--lora-rank", "0"], "the recipe: lora_rank must lie in 1 to"),
+        (["--recipe", "number.toml"], "number.toml: styles must be a valid list (got 5)"),
+        (["--recipe", "text.toml"], "text.toml: styles must be a valid list (got 'qa')"),
+        (["--recipe", "nested.toml"], "nested.toml: styles[0] must be a valid string (got ['qa'])"),
         (["--recipe", "recipe.toml"], "unknown key 'learning-rate' in recipe.toml: did you mean 'learning_rate'?"),
     ],
 )
@@ -521,6 +525,8 @@ def test_a_word_of_the_command_that_cannot_be_is_told_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("recipe.toml").write_text("learning-rate = 0.1\n")
+    for name, styles in {"number": "5", "text": "'qa'", "nested": "[['qa']]"}.items():
+        Path(f"{name}.toml").write_text(f"styles = {styles}\n")
     given = ["--release", str(release.path), "--model", str(base.path), "--context", str(base.about["context"])]
     monkeypatch.setattr(sys, "argv", ["kbench", "train", *given, *words])
     with pytest.raises(SystemExit, match="1"):

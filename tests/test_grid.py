@@ -168,6 +168,16 @@ BAD = [
     ("[report]\ncontrast = [['recipe', 'qa']]", "a contrast is "),
     ("[report]\ncontrast = [['recipe', 'qa', 'article']]", "unknown recipe 'article': have qa"),
     ("[[model]]\nname = 'guess'\nfrom = 'random'", "the model 'guess' \\(random\\) has no weights to train"),
+    ("skip = 5", r"\[\[skip\]\] names what to leave out, by .* \(got 5\)"),
+    ("[report]\ncontrast = 5", r"a contrast is .* \(got 5\)"),
+    ("[report]\ncontrast = [['recipe', 'qa', 'qa']]", "a contrast is "),
+    ("[report]\ncolumns = ['probe', 'recipe']\nrows = ['recipe']", "recipe stands in rows and columns"),
+    ("[[recipe]]\nname = 'two'\nknownness = 5", r"\[\[recipe\]\] two: knownness must be a valid string \(got 5\)"),
+    ("[[prompt]]\nname = 'two'\nsplits = [['test']]", "splits must be a list of pretrain, "),
+    ("[[model]]\nname = 'two'\nfrom = 'lab'\nlab = 5", "lab must be a table such as { layers = 4 } \\(got 5\\)"),
+    ("[[model]]\nname = 'two'\nfrom = 'lab'\nlab = { layers = 'two' }", "lab: layers must be a whole number, 1 or"),
+    ("[[model]]\nname = 'two'\nfrom = 'lab'\nlab = { bf16 = 1 }", "lab: bf16 must be true or false \\(got 1\\)"),
+    ("[[model]]\nname = 'two'\nfrom = 'lab'\nlab = { learning_rate = nan }", "learning_rate must be a number above 0"),
 ]
 
 
