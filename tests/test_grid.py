@@ -254,6 +254,21 @@ def test_a_changed_grid_finds_the_cells_that_are_still_the_same(
     assert (len({planned.result for planned in plan.cells} & plan.done) == 10) == same
 
 
+def test_a_cell_is_another_where_a_file_of_its_recipe_holds_something_else_and_the_same_where_it_was_moved(
+    world: Release, tmp_path: Path
+) -> None:
+    text = GRID.replace('"world"', f'"{world.path}"').replace("batch = 4", 'replay = 0.1\nreplay_text = "a.txt"', 1)
+
+    def runs(folder: Path, said: str) -> set[Path]:
+        write_text(folder / "a.txt", said)
+        plan = plan_of(grid_in(folder, text), tmp_path / "out")
+        return {planned.run for planned in plan.cells if planned.run and planned.cell.recipe == "qa"}
+
+    first, moved, changed = (runs(tmp_path / name, said) for name, said in (("a", "x"), ("b", "x"), ("b", "y")))
+    assert first == moved
+    assert not first & changed
+
+
 def test_a_grid_ends_in_a_table_a_page_and_a_row_a_cell_and_probe(finished: Done) -> None:
     assert finished.exit == 0, finished.printed
     assert "formats: exact match, mean over seeds" in finished.printed

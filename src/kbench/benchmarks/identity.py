@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from kbench import __version__
-from kbench.benchmarks.labels import TABLE
 from kbench.benchmarks.pretrained import versions
 from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.recipe_file import PATHS, file_digests
 from kbench.errors import OutputError
-from kbench.ids import file_sha256
 from kbench.store import Release
 
 _IDENTITY = ("version", "release", "base", "recipe", "files")
@@ -26,17 +25,9 @@ def plan_of(release: Release, base: str, digests: Mapping[str, str], recipe: Tra
         "release": {"world": release.world, "digest": release.digest},
         "base": {"model": base, **digests},
         "recipe": recipe.to_dict(),
-        "files": files_of(recipe),
+        "files": file_digests(recipe.to_dict()),
         "packages": versions(),
     }
-
-
-def files_of(recipe: TrainRecipe) -> dict[str, str | None]:
-    """The digest of each file that a recipe reads beside the release, by the recipe's field; None where it is gone."""
-    labels = Path(recipe.knownness) / TABLE if recipe.knownness else None
-    text = Path(recipe.replay_text) if recipe.replay_text else None
-    named = {"knownness": labels, "replay_text": text}
-    return {name: file_sha256(path) if path.is_file() else None for name, path in named.items() if path}
 
 
 def read_plan(path: Path) -> Plan:
@@ -76,5 +67,5 @@ def _flat(plan: Plan) -> Iterator[tuple[str, Any]]:
         parts = value if isinstance(value, dict) else {"": value}
         for name, part in parts.items():
             digested = name in (plan.get("files") or {}) if key == "recipe" else key == "base" and "weights" in parts
-            if not (digested and name in ("model", "knownness", "replay_text")):
+            if not (digested and name in ("model", *PATHS)):
                 yield f"{key} {name}".strip(), part
