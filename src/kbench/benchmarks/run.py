@@ -88,6 +88,8 @@ def train_run(
     if recipe.packing:
         check_isolation(loaded.model)
     rows = training_rows(seen, loaded.tokenizer, recipe)
+    if recipe.processes > 1:
+        rows = rows.filled_up(recipe.batch)
     watch = watched(seen, loaded.tokenizer, recipe)
     torch.manual_seed(recipe.seed)
     model = with_adapter(loaded.model, recipe) if recipe.method == "lora" else loaded.model
