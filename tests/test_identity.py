@@ -13,9 +13,13 @@ import kbench
 from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.compare import compare_results
 from kbench.benchmarks.kept import KEPT
+from kbench.benchmarks.knownness import label_facts
+from kbench.benchmarks.models.hf import load_hf
+from kbench.benchmarks.prompting import Prompting
 from kbench.benchmarks.question import base_folder, question_of
 from kbench.benchmarks.results import base_of
 from kbench.benchmarks.scoring import PLAN, score
+from kbench.benchmarks.slick import read_probe
 from kbench.errors import KbenchError, ModelError, OutputError, SpecError
 from kbench.store import Release
 from kbench.studies.lab import release_texts
@@ -199,3 +203,24 @@ def test_results_of_engines_that_round_differently_say_so(lab_release: Release, 
     told = "asked by different engines, which round differently: transformers in float32 and vllm in bfloat16"
     assert f"the two were {told}" in compare_results(tmp_path / "a", tmp_path / "b").notes
     assert not [note for note in compare_results(tmp_path / "a", tmp_path / "c").notes if note.startswith("the two")]
+
+
+def test_an_answer_behind_a_chain_of_thought_is_not_weighed() -> None:
+    with pytest.raises(SpecError, match="with the prompt 'cot' a chain comes between: score the two apart"):
+        Asking(prompting=Prompting("cot"), likelihood=True)
+
+
+def test_draws_of_another_engine_are_not_gone_on_with(base: Path, lab_release: Release, tmp_path: Path) -> None:
+    model, probe = load_hf(str(base)), read_probe("slick-k0-g1-s2-t0.5-topk9")
+    with pytest.raises(KeyboardInterrupt):
+        label_facts(lab_release, model, tmp_path, probe, limit=3, max_tokens=2, progress=_interrupt)
+    plan = tmp_path / ".kbench_knownness_plan.json"
+    assert json.loads(plan.read_text(encoding="utf-8"))["asked_by"] == "transformers in float32 on cpu"
+    _edit(plan, asked_by="vllm in bfloat16 on cuda")
+    with pytest.raises(OutputError, match="holds another labelling, which differs in asked_by"):
+        label_facts(lab_release, model, tmp_path, probe, limit=3, max_tokens=2)
+
+
+def _interrupt(done: int, total: int) -> None:
+    if done:
+        raise KeyboardInterrupt

@@ -5,6 +5,7 @@ from typing import Any
 
 from kbench.benchmarks.models.protocol import GREEDY, Decoding
 from kbench.benchmarks.prompting import PLAIN, Prompting
+from kbench.errors import SpecError
 
 ASKED: tuple[str, ...] = ("train", "test", "control")
 """The splits a model is scored on: recall of what it saw, the held-out questions, and the never-trained twins."""
@@ -14,7 +15,8 @@ ASKED: tuple[str, ...] = ("train", "test", "control")
 class Asking:
     """Which rows (`splits`, the first `limit` of each style and split), in what prompt, decoded how.
 
-    `likelihood` also weighs answers and options by the model's log-probabilities.
+    `likelihood` also weighs answers and options by the model's log-probabilities. Raises SpecError with a chain of
+    thought, whose answer does not follow its prompt.
     """
 
     splits: tuple[str, ...] = ASKED
@@ -22,6 +24,13 @@ class Asking:
     prompting: Prompting = PLAIN
     decoding: Decoding = GREEDY
     likelihood: bool = False
+
+    def __post_init__(self) -> None:
+        if self.likelihood and self.prompting.name == "cot":
+            raise SpecError(
+                "likelihoods are of answers right behind a prompt, and with the prompt 'cot' a chain comes between: "
+                "score the two apart"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """As a result keeps it."""

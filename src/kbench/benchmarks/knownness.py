@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from kbench import __version__
 from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.engine import has_weights
 from kbench.benchmarks.evaluate import ask_all
 from kbench.benchmarks.kept import KEPT, Kept, kept_in
 from kbench.benchmarks.match import exact_match
@@ -18,7 +19,7 @@ from kbench.benchmarks.models.protocol import Model, Reply
 from kbench.benchmarks.prompting import Prompting, read_answer
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import LABELS
-from kbench.benchmarks.results import model_digests, read_ours
+from kbench.benchmarks.results import model_digests, read_ours, settings_digest
 from kbench.benchmarks.shots import exemplars, load_pool
 from kbench.benchmarks.slick import Slick, label_of
 from kbench.benchmarks.tasks import Item
@@ -126,6 +127,8 @@ def label_facts(
         "probe": probe.name,
         "model": model.name,
         **model_digests(Path(model.name)),
+        "settings": settings_digest(Path(model.name)),
+        "asked_by": _asked_by(model),
         "release": {"world": release.world, "digest": release.digest},
         "splits": list(splits),
         "limit": limit,
@@ -133,7 +136,7 @@ def label_facts(
     }
     if (out / KNOWNNESS).is_file():
         about = read_ours(out / KNOWNNESS)
-        _check_same({key: about.get(key) for key in plan}, plan, out)
+        _check_same({**{key: about.get(key) for key in plan}, "asked_by": plan["asked_by"]}, plan, out)
         return Knownness(out, about, labelled_now=False)
     rows = _questions(release, splits, limit)
     items = prompts_of(release, rows, probe)
@@ -170,6 +173,14 @@ def label_facts(
         for name in (PLAN, KEPT, SAMPLED):
             (out / name).unlink()
     return Knownness(out, about, labelled_now=True)
+
+
+def _asked_by(model: Model) -> str:
+    """The engine, precision and device that ask a model: draws of another would be other draws."""
+    if not has_weights(model.name):
+        return ""
+    about = model.about()
+    return f"{str(about['engine']).split()[0]} in {about['dtype']} on {about['device']}"
 
 
 def _check_same(held: dict[str, Any], plan: dict[str, Any], out: Path) -> None:
