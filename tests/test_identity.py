@@ -224,3 +224,20 @@ def test_draws_of_another_engine_are_not_gone_on_with(base: Path, lab_release: R
 def _interrupt(done: int, total: int) -> None:
     if done:
         raise KeyboardInterrupt
+
+
+def test_a_disk_that_is_full_is_told_in_one_line_and_what_was_replied_is_kept(
+    lab_release: Release, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    held = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, held[1]))
+    try:
+        with pytest.raises(OutputError, match=rf"cannot write .*{KEPT}: .* and run the same command again"):
+            score(lab_release, "oracle", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, held)
+    kept = (tmp_path / KEPT).read_bytes().count(b"\n")
+    rest = Counting()
+    whole = score(lab_release, "oracle", tmp_path, opened=rest)
+    assert len(rest.asked) == whole.about["kbench"]["samples"] - kept < whole.about["kbench"]["samples"]

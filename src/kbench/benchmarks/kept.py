@@ -71,13 +71,19 @@ def kept_in(folder: Path, name: str = KEPT) -> Iterator[Kept]:
         end = whole.rfind(b"\n") + 1
         if end < len(whole):
             os.ftruncate(raw.fileno(), end)
-    with path.open("a", encoding="utf-8") as stream:
+    with told_in_one_line(path):
+        stream = path.open("a", encoding="utf-8")
+    try:
         kept = Kept(path, stream)
         for line in whole[:end].split(b"\n")[:-1]:
             # A loss of power may leave zeros where lines were: what they said is asked again.
             with suppress(ValueError, KeyError, TypeError):
                 _take(kept, json.loads(line))
         yield kept
+    finally:
+        # Each line was flushed by itself: what a full disk has refused was told then, and would be refused once more.
+        with suppress(OSError):
+            stream.close()
 
 
 def _take(kept: Kept, line: dict[str, Any]) -> None:

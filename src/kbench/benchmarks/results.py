@@ -133,7 +133,7 @@ def read_result(out: Path) -> dict[str, Any] | None:
         return None
     found = read_ours(path)
     if not isinstance(found.get("kbench"), dict):
-        raise OutputError(f"{path} is no result of kbench: it has no block `kbench`")
+        raise OutputError(f"{path} is no result of kbench: it has no block `kbench`: give another --out")
     return found
 
 
