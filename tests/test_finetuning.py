@@ -416,6 +416,19 @@ def test_a_run_is_another_where_what_its_recipe_names_holds_something_else(
         trained(release, base, whole.path, epochs=2, seed=1, replay=0.2, replay_text="moved.txt")
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_training_that_ends_in_no_numbers_is_no_run(
+    release: Release, base: Base, tmp_path: Path, method: str
+) -> None:
+    shutil.copytree(base.path, tmp_path / "poisoned")
+    path = tmp_path / "poisoned" / "model.safetensors"
+    save_file({name: weight * float("nan") for name, weight in load_file(path).items()}, path, {"format": "pt"})
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"the weights or the loss are not finite: lower learning_rate \(it was "):
+            train_run(release, str(path.parent), recipe(base, method=method), tmp_path / "run")
+        assert not (tmp_path / "run" / RUN).exists()
+
+
 @pytest.mark.parametrize("held", ["", "[]", "{}"])
 @pytest.mark.parametrize("name", [RUN, PLAN])
 def test_a_run_folder_that_says_nothing_of_its_run_is_told_in_one_line(
