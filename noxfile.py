@@ -111,8 +111,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure generation; `-- NAME` is generate (the default: minutes on one core), depth, workers, memory or start."""
-    install(session, ".")
+    """Measure; `-- NAME` is generate (the default: minutes), depth, workers, memory, start, scoring or training."""
+    beside_others = {"scoring", "training"} & set(session.posargs[:1])
+    install(session, ".[train,eval]" if beside_others else ".")
     session.run("python", "-m", "tests.bench", *session.posargs, env=TEST_ENV)
 
 

@@ -19,15 +19,6 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_no_summary_is_cut_in_the_list_of_verbs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "--help") == 0
-    shown = capsys.readouterr().out
-    assert all(f"\n  {verb} " in shown for verb in VERBS)
-    assert "..." not in shown.partition("Commands:")[2]
-
-
 def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.strip() == f"kbench {__version__}"

@@ -489,6 +489,18 @@ def test_unpacked_rows_hold_one_text_each_and_are_no_wider_than_the_longest(
     )
 
 
+def test_rows_that_fill_the_last_batch_teach_nothing_and_leave_the_others_as_they_were(
+    release: Release, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    rows = training_rows(release, tokenizer, recipe(styles=("qa",)))
+    batch = len(rows) - 1
+    filled = rows.filled_up(batch)
+    assert (len(filled), filled.ordered, filled.tokens) == (2 * batch, True, rows.tokens)
+    assert all(torch.equal(a["labels"], b["labels"]) for a, b in zip(rows, list(filled)[: len(rows)], strict=True))
+    assert {label for row in list(filled)[len(rows) :] for label in row["labels"].tolist()} == {IGNORED}
+    assert rows.filled_up(len(rows)) is rows
+
+
 def test_questions_are_asked_in_the_models_own_template_and_documents_stay_as_they_are(
     release: Release, tokenizer: PreTrainedTokenizerFast
 ) -> None:

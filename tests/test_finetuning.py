@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -20,15 +21,17 @@ import torch
 from accelerate.state import AcceleratorState
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
+from kbench.benchmarks.adapters import with_adapter
 from kbench.benchmarks.chat import answered, chat_note, chat_tokens
 from kbench.benchmarks.checkpoints import MARK, last_whole, mark_whole
 from kbench.benchmarks.distributed import check_processes
+from kbench.benchmarks.labels import ABOUT, TABLE
 from kbench.benchmarks.models.hf import load_hf
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, base_of, model_digests
-from kbench.benchmarks.run import Run, train_run
+from kbench.benchmarks.run import PLAN, Run, train_run
 from kbench.benchmarks.settings import Settings
 from kbench.benchmarks.taught import taught
 from kbench.benchmarks.train import EARLY_STOP
@@ -37,7 +40,7 @@ from kbench.cli import main
 from kbench.errors import KbenchError, ModelError, OutputError, ReleaseError, SpecError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
-from kbench.store import Release
+from kbench.store import Release, write_json, write_table
 from kbench.studies.lab import Base, LabRecipe, lab_base
 from tests.samples import tiny
 
@@ -243,6 +246,26 @@ def test_a_layer_that_the_model_has_not_is_told_with_those_it_has(release: Relea
     assert not (tmp_path / "run").exists()
 
 
+def test_an_adapter_names_its_base_by_what_another_folder_or_machine_can_find(
+    release: Release, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = tmp_path / "hub" / "models--ORG--NAME" / "snapshots" / ("0" * 40)
+    shutil.copytree(base.path, cached)
+    monkeypatch.chdir(base.path.parent)
+    named = {base.path.name: str(base.path.resolve()), str(cached): "ORG/NAME"}
+    for number, (given, expected) in enumerate(named.items()):
+        run = train_run(release, given, recipe(base, method="lora", lora_rank=2), tmp_path / f"run{number}")
+        config = json.loads((run.path / "adapter_config.json").read_text(encoding="utf-8"))
+        assert config["base_model_name_or_path"] == expected
+
+
+def test_the_layers_of_gpt2_get_an_adapter_though_they_are_of_no_class_of_torch() -> None:
+    config = GPT2Config(n_layer=1, n_head=1, n_embd=8, n_positions=16, vocab_size=16)
+    for targets, expected in {(): {"c_attn", "c_proj", "c_fc"}, ("c_attn",): {"c_attn"}}.items():
+        tuned = with_adapter(GPT2LMHeadModel(config), TrainRecipe(method="lora", lora_targets=targets))
+        assert {name.split(".")[-4] for name, part in tuned.named_parameters() if part.requires_grad} == expected
+
+
 def chatting(base: Base, folder: Path, template: str | None) -> str:
     """The base with a chat template of its own."""
     shutil.copytree(base.path, folder)
@@ -334,6 +357,8 @@ def test_a_checkpoint_that_lost_a_file_is_not_gone_on_from(tmp_path: Path) -> No
     assert last_whole(tmp_path) == tmp_path / "checkpoint-4"
     (tmp_path / "checkpoint-4" / "optimizer.pt").unlink()
     assert last_whole(tmp_path) == tmp_path / "checkpoint-2"
+    (tmp_path / "checkpoint-4" / MARK).write_bytes(b"")  # as a loss of power may leave it
+    assert last_whole(tmp_path) == tmp_path / "checkpoint-2"
     (tmp_path / "checkpoint-2" / "optimizer.pt").write_bytes(b"st")
     assert last_whole(tmp_path) is None
     assert (tmp_path / "checkpoint-2" / MARK).is_file()
@@ -346,9 +371,90 @@ def test_a_run_begun_with_another_torch_is_not_gone_on_with(
     how = recipe(base)
     in_processes(1, lambda: train_run(release, str(base.path), how, out, killed_at(2), OFTEN))
     now = {"torch": "9.9"}
-    monkeypatch.setattr("kbench.benchmarks.run.versions", lambda: now)
+    monkeypatch.setattr("kbench.benchmarks.identity.versions", lambda: now)
     with pytest.raises(OutputError, match=r"was begun with torch .* and this is 9.9: both together make no run"):
         trained(release, base, out)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"epochs": 6, "watch": 6, "early_stop": True, "patience": 1, "learning_rate": 0.3}]
+)
+def test_a_run_killed_while_its_model_is_saved_has_nothing_to_learn_again(
+    release: Release, base: Base, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    whole, how = trained(release, base, tmp_path / "whole", **changes), recipe(base, **changes)
+
+    def work() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("kbench.benchmarks.run.save_model", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+            train_run(release, str(base.path), how, tmp_path / "cut", settings=Settings(save_steps=1000))
+
+    assert in_processes(1, work) == [-signal.SIGKILL]
+    learned: list[int] = []
+    again = train_run(release, str(base.path), how, tmp_path / "cut", lambda done, total: learned.append(done))
+    assert learned == []
+    assert own_weights(again) == own_weights(whole)
+    assert again.about["trained"]["steps"] == whole.about["trained"]["steps"]
+    assert again.about.get("history") == whole.about.get("history")
+    assert not (tmp_path / "cut" / "checkpoints").exists()
+
+
+def test_a_run_is_another_where_what_its_recipe_names_holds_something_else(
+    release: Release, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = Path("old.txt")
+    changes: dict[str, Any] = {"replay": 0.2, "replay_text": "old.txt"}
+    text.write_text("One paragraph.\n\nAnother paragraph.\n", encoding="utf-8")
+    whole = trained(release, base, tmp_path / "whole", **changes)
+    shutil.copy(text, "moved.txt")
+    assert not trained(release, base, tmp_path / "whole", replay=0.2, replay_text="moved.txt").trained_now
+    how = recipe(base, **changes)
+    in_processes(1, lambda: train_run(release, str(base.path), how, tmp_path / "cut", killed_at(4), OFTEN))
+    text.write_text("A third paragraph.\n", encoding="utf-8")
+    for out, kind in ((whole.path, ""), (tmp_path / "cut", ", unfinished")):
+        expected_error = f"{out} holds another{kind} run, which differs in files replay_text: give another --out"
+        with pytest.raises(OutputError, match=expected_error):
+            trained(release, base, out, **changes)
+    with pytest.raises(OutputError, match="which differs in recipe epochs, recipe seed: give another --out"):
+        trained(release, base, whole.path, epochs=2, seed=1, replay=0.2, replay_text="moved.txt")
+
+
+@pytest.mark.parametrize("held", ["", "[]", "{}"])
+@pytest.mark.parametrize("name", [RUN, PLAN])
+def test_a_run_folder_that_says_nothing_of_its_run_is_told_in_one_line(
+    release: Release, base: Base, tmp_path: Path, name: str, held: str
+) -> None:
+    (tmp_path / name).write_text(held, encoding="utf-8")
+    expected_error = "run, which differs in version, " if held == "{}" else "cannot read .*, which says what run lies"
+    with pytest.raises(OutputError, match=expected_error):
+        trained(release, base, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected_error"),
+    [
+        ({"weights": "its own"}, ""),
+        ({}, ""),
+        ({"weights": "f" * 64}, "labels what other knew .ffffffffffffffff., not .*: run `kbench know` on this one"),
+        ({"weights": "its own", "adapter": "e" * 64}, "labels what other knew .eeeeeeeeeeeeeeee., not "),
+    ],
+)
+def test_labels_of_what_another_model_knew_are_refused(
+    release: Release, base: Base, tmp_path: Path, model: dict[str, str], expected_error: str
+) -> None:
+    own = model_digests(base.path)["weights"]
+    digests = {name: own if digest == "its own" else digest for name, digest in model.items()}
+    facts = release.table("facts", "train").column("fact_id").to_pylist()
+    write_table(tmp_path / TABLE, pa.table({"fact_id": facts, "label": ["Unknown"] * len(facts)}))
+    write_json(tmp_path / ABOUT, {"release": {"digest": release.digest}, "model": "other", **digests})
+    changes: dict[str, Any] = {"knownness": str(tmp_path), "only": ("Unknown",)}
+    if not expected_error:
+        assert trained(release, base, tmp_path / "run", **changes).trained_now
+        return
+    with pytest.raises(ReleaseError, match=expected_error):
+        trained(release, base, tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
 
 
 def seen(epoch: int, validation: float, loss: float = 1.0, train: float = 0.5) -> Seen:
@@ -406,6 +512,9 @@ def test_a_training_needs_no_file_of_test_or_control(release: Release, base: Bas
         (["--report-to", "nowhere"], "cannot report to 'nowhere': nowhere is not supported, only "),
         (["--save-steps", "0"], "save steps must be at least 1 (got 0)"),
         (["--lora-rank", "0"], "the recipe: lora_rank must lie in 1 to"),
+        (["--recipe", "number.toml"], "number.toml: styles must be a valid list (got 5)"),
+        (["--recipe", "text.toml"], "text.toml: styles must be a valid list (got 'qa')"),
+        (["--recipe", "nested.toml"], "nested.toml: styles[0] must be a valid string (got ['qa'])"),
         (["--recipe", "recipe.toml"], "unknown key 'learning-rate' in recipe.toml: did you mean 'learning_rate'?"),
     ],
 )
@@ -420,6 +529,8 @@ def test_a_word_of_the_command_that_cannot_be_is_told_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("recipe.toml").write_text("learning-rate = 0.1\n")
+    for name, styles in {"number": "5", "text": "'qa'", "nested": "[['qa']]"}.items():
+        Path(f"{name}.toml").write_text(f"styles = {styles}\n")
     given = ["--release", str(release.path), "--model", str(base.path), "--context", str(base.about["context"])]
     monkeypatch.setattr(sys, "argv", ["kbench", "train", *given, *words])
     with pytest.raises(SystemExit, match="1"):

@@ -168,6 +168,16 @@ BAD = [
     ("[report]\ncontrast = [['recipe', 'qa']]", "a contrast is "),
     ("[report]\ncontrast = [['recipe', 'qa', 'article']]", "unknown recipe 'article': have qa"),
     ("[[model]]\nname = 'guess'\nfrom = 'random'", "the model 'guess' \\(random\\) has no weights to train"),
+    ("skip = 5", r"\[\[skip\]\] names what to leave out, by .* \(got 5\)"),
+    ("[report]\ncontrast = 5", r"a contrast is .* \(got 5\)"),
+    ("[report]\ncontrast = [['recipe', 'qa', 'qa']]", "a contrast is "),
+    ("[report]\ncolumns = ['probe', 'recipe']\nrows = ['recipe']", "recipe stands in rows and columns"),
+    ("[[recipe]]\nname = 'two'\nknownness = 5", r"\[\[recipe\]\] two: knownness must be a valid string \(got 5\)"),
+    ("[[prompt]]\nname = 'two'\nsplits = [['test']]", "splits must be a list of pretrain, "),
+    ("[[model]]\nname = 'two'\nfrom = 'lab'\nlab = 5", "lab must be a table such as { layers = 4 } \\(got 5\\)"),
+    ("[[model]]\nname = 'two'\nfrom = 'lab'\nlab = { layers = 'two' }", "lab: layers must be a whole number, 1 or"),
+    ("[[model]]\nname = 'two'\nfrom = 'lab'\nlab = { bf16 = 1 }", "lab: bf16 must be true or false \\(got 1\\)"),
+    ("[[model]]\nname = 'two'\nfrom = 'lab'\nlab = { learning_rate = nan }", "learning_rate must be a number above 0"),
 ]
 
 
@@ -242,6 +252,21 @@ def test_a_changed_grid_finds_the_cells_that_are_still_the_same(
     text = GRID.replace(before, after).replace('"world"', '"../world"')
     plan = plan_of(grid_in(grid.parent / "changed", text), finished.out)
     assert (len({planned.result for planned in plan.cells} & plan.done) == 10) == same
+
+
+def test_a_cell_is_another_where_a_file_of_its_recipe_holds_something_else_and_the_same_where_it_was_moved(
+    world: Release, tmp_path: Path
+) -> None:
+    text = GRID.replace('"world"', f'"{world.path}"').replace("batch = 4", 'replay = 0.1\nreplay_text = "a.txt"', 1)
+
+    def runs(folder: Path, said: str) -> set[Path]:
+        write_text(folder / "a.txt", said)
+        plan = plan_of(grid_in(folder, text), tmp_path / "out")
+        return {planned.run for planned in plan.cells if planned.run and planned.cell.recipe == "qa"}
+
+    first, moved, changed = (runs(tmp_path / name, said) for name, said in (("a", "x"), ("b", "x"), ("b", "y")))
+    assert first == moved
+    assert not first & changed
 
 
 def test_a_grid_ends_in_a_table_a_page_and_a_row_a_cell_and_probe(finished: Done) -> None:

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("generate", "depth", "workers", "memory", "start", "scoring", "adapters")
+NAMES = ("generate", "depth", "workers", "memory", "start", "scoring", "adapters", "training")
 
 
 def main() -> None:

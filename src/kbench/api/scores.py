@@ -8,6 +8,7 @@ from kbench.api.recipes import PathLike
 from kbench.api.releases import load_release
 from kbench.api.runs import trainer
 from kbench.benchmarks.engine import Backend, Engine, has_weights
+from kbench.errors import SpecError
 from kbench.hub.models import fetch_model
 from kbench.store import Release
 
@@ -124,10 +125,11 @@ def evaluate(
         max_tokens=max_tokens,
     )
     engine = Engine(backend, batch_size, trust_remote_code, concurrency, requests_per_minute, price, timeout)
-    against = None if no_base else str(base) if base is not None else base_of(name)
-    return score(
-        opened, _there(name) or name, Path(out), asking, base=_there(against), engine=engine, progress=progress
-    )
+    if no_base and base is not None:
+        raise SpecError(f"no_base leaves out the base that is given ({base}): give one of the two")
+    there = _there(name) or name
+    against = None if no_base else str(base) if base is not None else base_of(there)
+    return score(opened, there, Path(out), asking, base=_there(against), engine=engine, progress=progress)
 
 
 def know(

@@ -32,7 +32,8 @@ def train_recipe(
     values: dict[str, Any] = {**open_values(model == LAB, method), **stated}
     if style is not None or "styles" not in values:
         values["styles"] = ["qa"] if style is None else [style] if isinstance(style, str) else list(style)
-    values["styles"] = _ordered(release, values["styles"], values)
+    if _are_names(values["styles"]):  # of anything else the recipe says what is wrong with it
+        values["styles"] = _ordered(release, values["styles"], values)
     return recipe_of(values, str(recipe) if recipe is not None else "the recipe")
 
 
@@ -44,7 +45,11 @@ def fitting(chosen: TrainRecipe, own: int, recipe: PathLike | None, context: int
     return chosen if stated else chosen.with_context(own)
 
 
-def _ordered(release: Release, styles: list[Any], values: Mapping[str, Any]) -> list[Any]:
+def _are_names(styles: Any) -> bool:
+    return isinstance(styles, list) and all(isinstance(style, str) for style in styles)
+
+
+def _ordered(release: Release, styles: list[str], values: Mapping[str, Any]) -> list[str]:
     """The styles in the release's order, or in their own where that is the order of reading; `all` is every style."""
     have = [config for config in release.configs() if config not in _TABLES]
     asked = list(dict.fromkeys(have if "all" in styles else styles))

@@ -1,9 +1,13 @@
 """A training's checkpoints: each marked once it is whole, and taken up only while it still is."""
 
 import json
+import shutil
 from pathlib import Path
 
 from kbench.store import write_json
+
+CHECKPOINTS = "checkpoints"
+"""In a run's folder: where they lie."""
 
 MARK = "kbench_whole.json"
 """Written last into a checkpoint: every file of it with its size."""
@@ -24,8 +28,16 @@ def last_whole(folder: Path) -> Path | None:
     return max(whole, key=lambda checkpoint: int(checkpoint.name.split("-")[1]), default=None)
 
 
+def drop_checkpoints(out: Path) -> None:
+    """Remove the checkpoints of a training, once what it made is saved: until then they are all there is of it."""
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+
+
 def _is_whole(mark: Path) -> bool:
-    marked: dict[str, int] = json.loads(mark.read_text(encoding="utf-8"))
+    try:
+        marked: dict[str, int] = json.loads(mark.read_text(encoding="utf-8"))
+    except ValueError:  # a loss of power left the name without what it holds
+        return False
     found = _sizes(mark.parent)
     return all(found.get(name) == size for name, size in marked.items())
 

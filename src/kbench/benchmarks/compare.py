@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kbench.benchmarks.definitions import PER_SAMPLE
 from kbench.benchmarks.resampling import holm, intervals, sign_flip
-from kbench.benchmarks.results import RESULTS, SAMPLES, read_result
+from kbench.benchmarks.results import RESULTS, SAMPLES, read_result, read_samples, sample_columns
 from kbench.errors import OutputError, SpecError
 from kbench.rows import Rows
 
@@ -161,9 +160,9 @@ def _values(folder: Path, measure: str) -> dict[str, _Value]:
         raise OutputError(
             f"no {SAMPLES} in {folder}, whose rows are to be paired: score the model again into a new folder"
         )
-    if column not in (known := pq.read_schema(path).names):
+    if column not in (known := sample_columns(folder)):
         raise OutputError(f"no {measure} in {path} (have {', '.join(known)}): score the model again into a new folder")
-    table = pq.read_table(path, columns=["id", "style", "probe", "entity_id", column])
+    table = read_samples(folder, ["id", "style", "probe", "entity_id", column])
     return {
         key: _Value(style, probe, entity, value)
         for key, style, probe, entity, value in zip(
@@ -208,10 +207,19 @@ def _notes(first: dict[str, Any], second: dict[str, Any], names: tuple[str, str]
         here, there = ours.get(key), theirs.get(key)
         if key not in ("splits", "limit", "likelihood") and here != there:
             notes.append(f"the two were asked differently: {key} is {_said(here)} and {_said(there)}")
+    here, there = (_engine(result["kbench"].get("engine") or {}) for result in (first, second))
+    if here and there and here != there and {here[1], there[1]} != {"float32"}:
+        told = " and ".join(f"{name} in {dtype}" for name, dtype in (here, there))
+        notes.append(f"the two were asked by different engines, which round differently: {told}")
     for result, name in zip((first, second), names, strict=True):
         if result["kbench"].get("partial"):
             notes.append(f"{name} is partial: it is no score of the whole release")
     return notes
+
+
+def _engine(about: dict[str, Any]) -> tuple[str, str] | None:
+    """The engine of a result, whatever its version, and its precision; None where no weights were asked here."""
+    return (str(about["engine"]).split()[0], str(about["dtype"])) if about.get("dtype") else None
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -73,8 +73,10 @@ def kept_in(folder: Path, name: str = KEPT) -> Iterator[Kept]:
             os.ftruncate(raw.fileno(), end)
     with path.open("a", encoding="utf-8") as stream:
         kept = Kept(path, stream)
-        for line in whole[:end].decode("utf-8").split("\n")[:-1]:
-            _take(kept, json.loads(line))
+        for line in whole[:end].split(b"\n")[:-1]:
+            # A loss of power may leave zeros where lines were: what they said is asked again.
+            with suppress(ValueError, KeyError, TypeError):
+                _take(kept, json.loads(line))
         yield kept
 
 

@@ -1,6 +1,5 @@
 """Labelling the facts of a release by how well a model knows them: what `kbench know` leaves."""
 
-import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from kbench.benchmarks.models.protocol import Model, Reply
 from kbench.benchmarks.prompting import Prompting, read_answer
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import LABELS
-from kbench.benchmarks.results import model_digests
+from kbench.benchmarks.results import model_digests, read_ours
 from kbench.benchmarks.shots import exemplars, load_pool
 from kbench.benchmarks.slick import Slick, label_of
 from kbench.benchmarks.tasks import Item
@@ -133,7 +132,7 @@ def label_facts(
         "max_tokens": max_tokens,
     }
     if (out / KNOWNNESS).is_file():
-        about = json.loads((out / KNOWNNESS).read_text(encoding="utf-8"))
+        about = read_ours(out / KNOWNNESS)
         _check_same({key: about.get(key) for key in plan}, plan, out)
         return Knownness(out, about, labelled_now=False)
     rows = _questions(release, splits, limit)
@@ -141,7 +140,7 @@ def label_facts(
     prepare_folder(out, PLAN)
     with folder_lock(out):
         if (out / PLAN).is_file():
-            _check_same(json.loads((out / PLAN).read_text(encoding="utf-8")), plan, out)
+            _check_same(read_ours(out / PLAN), plan, out)
         write_json(out / PLAN, plan)
         start, cpu, done = time.perf_counter(), time.process_time(), 0
 

@@ -47,6 +47,20 @@ def labels_of(folder: Path, release: Release) -> dict[str, Label]:
     return dict(zip(facts, labels, strict=True))
 
 
+def check_labelled(folder: Path, base: str, source: Mapping[str, Any]) -> None:
+    """Raise ReleaseError where labels say what another model knew than the base, whose digests are in `source`.
+
+    Weights that have no digest, as those behind an endpoint, are taken on trust.
+    """
+    about = _about(folder)
+    labelled, trained = about.get("weights"), source.get("weights")
+    if labelled and trained and (labelled != trained or about.get("adapter")):
+        raise ReleaseError(
+            f"{folder} labels what {about.get('model')} knew ({str(about.get('adapter') or labelled)[:16]}), not "
+            f"{base} ({trained[:16]}): run `kbench know` on this one"
+        )
+
+
 def _about(folder: Path) -> dict[str, Any]:
     path = folder / ABOUT
     try:

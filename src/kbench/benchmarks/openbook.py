@@ -19,9 +19,6 @@ DISTRACTORS = 4
 _OTHERS = 256
 """How many facts of a relation distractors are drawn from."""
 
-_TRIES = 32
-"""How many facts are drawn at most to find those distractors that are of a relation needed."""
-
 _TRIES = 8
 """How many facts of a relation are drawn at most to find one about somebody else."""
 

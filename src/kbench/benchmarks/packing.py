@@ -5,7 +5,7 @@ Positions restart at each document; transformers reads that as the block mask, s
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -77,6 +77,15 @@ class PackedRows:
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         return (self[place] for place in range(len(self)))
+
+    def filled_up(self, batch: int) -> "PackedRows":
+        """The same rows, and as many empty ones after them as fill the last batch.
+
+        Nothing is learned from an empty row. Several processes would take the first rows again to have equal shares.
+        """
+        missing = -len(self) % batch
+        empty = np.full(missing, self.firsts[-1])
+        return replace(self, firsts=np.append(self.firsts, empty), ordered=True) if missing else self
 
     @property
     def rows(self) -> list[dict[str, torch.Tensor]]:

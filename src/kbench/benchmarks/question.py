@@ -5,7 +5,7 @@ from typing import Any
 
 from kbench import __version__
 from kbench.benchmarks.asking import Asking
-from kbench.benchmarks.results import model_digests, shown_name
+from kbench.benchmarks.results import model_digests, settings_digest, shown_name
 from kbench.disk import cache_folder
 from kbench.errors import OutputError
 from kbench.ids import json_digest
@@ -16,18 +16,28 @@ def question_of(release: Release, model: str, base: str | None, asking: Asking) 
     """What a result answers: model and base with their digests, the release, the way of asking."""
     return {
         "model": shown_name(model),
-        **model_digests(Path(model)),
-        "base": {"model": shown_name(base), **model_digests(Path(base))} if base else None,
+        **_digests(model, base),
+        "base": {"model": shown_name(base), **_digests(base)} if base else None,
         "release": {"world": release.world, "digest": release.digest},
         "scoring": asking.to_dict(),
     }
 
 
-def base_folder(question: dict[str, Any]) -> Path:
-    """Where the cache keeps the result of a base: one for its weights, the release, and the way of asking."""
+def _digests(model: str, base: str | None = None) -> dict[str, str]:
+    """The digests of a model's weights, tokenizer, adapter (which stands on `base`) and settings."""
+    settings = settings_digest(Path(model))
+    return {**model_digests(Path(model), base), **({"settings": settings} if settings else {})}
+
+
+def base_folder(question: dict[str, Any], asked_by: str) -> Path:
+    """Where the cache keeps the result of a base: one for its weights, the release, the way of asking and the engine.
+
+    In 16 bits two engines do not say quite the same, so a base is not taken from another engine than its finetune's.
+    """
     base = question["base"]
     named = {**base, "model": None} if base.get("weights") else base
-    return cache_folder() / "bases" / json_digest([__version__, named, question["release"], question["scoring"]])[:16]
+    key = [__version__, named, question["release"], question["scoring"], asked_by]
+    return cache_folder() / "bases" / json_digest(key)[:16]
 
 
 def check_same(held: dict[str, Any], question: dict[str, Any], what: str, out: Path) -> None:

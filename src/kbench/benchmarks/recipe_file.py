@@ -6,8 +6,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from kbench.benchmarks.labels import TABLE
 from kbench.benchmarks.recipe import FIELDS, TrainRecipe
 from kbench.errors import SpecError
+from kbench.ids import file_sha256
 
 PATHS = ("replay_text", "knownness")
 """Fields that name a file or folder: in a recipe file they are read from where it lies."""
@@ -36,6 +38,13 @@ def recipe_values(path: Path) -> dict[str, Any]:
         if isinstance(raw.get(name), str) and raw[name]:
             raw[name] = str(path.parent / raw[name])
     return raw
+
+
+def file_digests(values: Mapping[str, Any]) -> dict[str, str | None]:
+    """The digest of each file that a recipe reads beside the release, by the recipe's field; None where it is gone."""
+    named = {name: Path(values[name]) for name in PATHS if values.get(name)}
+    read = {name: path / TABLE if name == "knownness" else path for name, path in named.items()}
+    return {name: file_sha256(path) if path.is_file() else None for name, path in read.items()}
 
 
 def recipe_of(values: Mapping[str, Any], where: str) -> TrainRecipe:

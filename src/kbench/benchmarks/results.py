@@ -3,6 +3,8 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 from kbench import __version__
 from kbench.benchmarks.definitions import MEASURES, definitions
 from kbench.benchmarks.metrics import Accuracy, Sample
+from kbench.errors import ModelError, OutputError
 from kbench.ids import digest_of, file_sha256
 from kbench.schema import SAMPLE_SCHEMA, Status
 from kbench.store import Release, write_json, write_table
@@ -22,24 +25,34 @@ SAMPLES = "samples.parquet"
 RUN = "kbench_run.json"
 """What a run folder keeps about itself."""
 
+SETTINGS = (
+    *("config.json", "generation_config.json", "adapter_config.json"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt"),
+    *("chat_template.jinja", "chat_template.json"),
+)
+"""What in a model's folder, beside weights and tokenizer, changes what the model says."""
+
 ADAPTER = "adapter_model"
 """What the name of an adapter's weights begins with."""
+
+ADAPTER_CONFIG = "adapter_config.json"
+"""What an adapter's folder says of it."""
 
 LAB_BASE = "kbench_base.json"
 """What a base of the lab keeps about itself."""
 
 
-def model_digests(path: Path) -> dict[str, str]:
+def model_digests(path: Path, base: str | None = None) -> dict[str, str]:
     """The digests of a model folder's weights and tokenizer; empty where it is no folder.
 
-    Of an adapter's folder, `adapter` is its own digest, and `weights` that of its base where that is a folder.
+    Of an adapter's folder, `adapter` is its own digest, and `weights` that of `base`, else of the base that it names,
+    where that is a folder.
     """
     weights = [p for p in sorted(path.glob("*.safetensors")) if not p.name.startswith(ADAPTER)]
     adapter = sorted(path.glob(f"{ADAPTER}*.safetensors"))
     tokenizer = [p for p in (path / "tokenizer.json", path / "tokenizer.model") if p.is_file()]
-    if adapter:
-        config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
-        below = model_digests(Path(config.get("base_model_name_or_path") or path / "no base"))
+    if adapter and (path / ADAPTER_CONFIG).is_file():
+        below = model_digests(Path(base or _named_base(path) or path / "no base"))
         own = {"tokenizer": digest_of(*(file_sha256(p) for p in tokenizer))} if tokenizer else {}
         return {**below, **own, "adapter": digest_of(*(file_sha256(p) for p in adapter))}
     if not weights:
@@ -50,13 +63,38 @@ def model_digests(path: Path) -> dict[str, str]:
     }
 
 
+def settings_digest(path: Path) -> str:
+    """The digest of the files of a model's folder that change what it says beside its weights; empty for no folder."""
+    held = [path / name for name in SETTINGS if (path / name).is_file()]
+    return digest_of(*(f"{p.name} {file_sha256(p)}" for p in held)) if held else ""
+
+
 def base_of(model: str) -> str | None:
-    """The base that a run folder was trained from, where it still is; None for any other model."""
-    path = Path(model) / RUN
-    if not path.is_file():
-        return None
-    base = str(json.loads(path.read_text(encoding="utf-8"))["base"]["model"])
-    return base if Path(base).is_dir() else None
+    """The base that a run folder was trained from, where it still is, or that an adapter's folder names, else None.
+
+    Raises ModelError where what should say so cannot be read.
+    """
+    run = Path(model) / RUN
+    if run.is_file():
+        base = (_read_object(run).get("base") or {}).get("model")
+        if base and Path(base).is_dir():
+            return str(base)
+    return _named_base(Path(model)) if (Path(model) / ADAPTER_CONFIG).is_file() else None
+
+
+def _named_base(adapter: Path) -> str | None:
+    """The base that an adapter's config names."""
+    return _read_object(adapter / ADAPTER_CONFIG).get("base_model_name_or_path") or None
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read {path}: {error}: save the model again") from None
+    if not isinstance(found, dict):
+        raise ModelError(f"{path} holds no table of settings (got {type(found).__name__}): save the model again")
+    return found
 
 
 def shown_name(model: str) -> str:
@@ -86,16 +124,55 @@ def write_result(
 
 
 def read_result(out: Path) -> dict[str, Any] | None:
-    """The results.json of a folder, or None where the scoring has not finished."""
+    """The results.json of a folder, or None where the scoring has not finished.
+
+    Raises OutputError where it is no result of kbench.
+    """
     path = out / RESULTS
-    found: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    found = read_ours(path)
+    if not isinstance(found.get("kbench"), dict):
+        raise OutputError(f"{path} is no result of kbench: it has no block `kbench`")
+    return found
+
+
+def read_ours(path: Path) -> dict[str, Any]:
+    """The JSON object that a file of a result's folder holds. Raises OutputError where it holds none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot read {path}: {error}: remove its folder, or give another --out") from None
+    if not isinstance(found, dict):
+        raise OutputError(f"{path} holds no JSON object: remove its folder, or give another --out")
     return found
 
 
 def read_verdicts(out: Path) -> dict[str, bool | None]:
     """Of each row of a finished result, whether it was answered right; None where there is no verdict."""
-    table = pq.read_table(out / SAMPLES, columns=["id", "correct"])
+    table = read_samples(out, ["id", "correct"])
     return dict(zip(table.column("id").to_pylist(), table.column("correct").to_pylist(), strict=True))
+
+
+def read_samples(out: Path, columns: list[str]) -> pa.Table:
+    """Some columns of a result's samples. Raises OutputError where they are not there or cannot be read."""
+    with _reading(out):
+        return pq.read_table(out / SAMPLES, columns=columns)
+
+
+def sample_columns(out: Path) -> list[str]:
+    """The names of the columns of a result's samples. Raises OutputError as `read_samples` does."""
+    with _reading(out):
+        return list(pq.read_schema(out / SAMPLES).names)
+
+
+@contextmanager
+def _reading(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise OutputError(f"cannot read {out / SAMPLES}: {reason}: remove {out} and score the model again") from None
 
 
 def _shape(

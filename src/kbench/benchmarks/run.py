@@ -8,28 +8,27 @@ from typing import Any
 
 import torch
 
-from kbench import __version__
 from kbench.benchmarks import distributed
 from kbench.benchmarks.adapters import adapter_about, with_adapter
 from kbench.benchmarks.chat import check_template
+from kbench.benchmarks.checkpoints import drop_checkpoints
+from kbench.benchmarks.identity import Plan, check_packages, check_same, plan_of, read_plan
 from kbench.benchmarks.isolation import check_isolation
+from kbench.benchmarks.labels import check_labelled
 from kbench.benchmarks.models.loading import Loaded
 from kbench.benchmarks.packing import training_rows
-from kbench.benchmarks.pretrained import load_pretrained, versions
+from kbench.benchmarks.pretrained import load_pretrained
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, model_digests
 from kbench.benchmarks.settings import PLAIN, Settings
 from kbench.benchmarks.taught import taught
 from kbench.benchmarks.train import EARLY_STOP, Progress, Trained, fit, save_model
 from kbench.benchmarks.watch import Watch, watched
-from kbench.errors import OutputError, ReleaseError
+from kbench.errors import ReleaseError
 from kbench.lock import folder_lock
 from kbench.store import Release, prepare_folder, write_json
 
 PLAN = ".kbench_run_plan.json"
-
-_IDENTITY = ("version", "release", "base", "recipe")
-"""What makes a run this one; the versions of packages are kept beside it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,8 +44,8 @@ class Run:
         done, recipe = self.about["trained"], self.about["recipe"]
         lines = [
             f"run {self.path}: {self.about['base']['model']} on world {self.about['release']['world']}",
-            f"  {', '.join(recipe['styles'])}, {recipe['epochs']:,} epoch{'s' * (recipe['epochs'] != 1)}: {done['steps']:,} steps, "
-            f"{done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}",
+            f"  {', '.join(recipe['styles'])}, {recipe['epochs']:,} epoch{'s' * (recipe['epochs'] != 1)}: "
+            f"{done['steps']:,} steps, {done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}",
         ]
         return "\n".join(lines)
 
@@ -66,7 +65,8 @@ def train_run(
 
     Raises:
         OutputError: `out` holds something else, or another run.
-        ReleaseError: the release lacks a style of the recipe, or its `pretrain` split where the recipe replays it.
+        ReleaseError: the release lacks a style of the recipe, or its `pretrain` split where the recipe replays it;
+            its labels are of another release or model.
         ModelError: the base cannot be loaded.
         SpecError: the processes that run are not those of the recipe, or the recipe does not fit model or release.
     """
@@ -75,17 +75,21 @@ def train_run(
     seen = taught(release)
     digests = model_digests(Path(base))
     if (out / RUN).is_file() and digests:  # before a model is loaded for nothing
-        return _finished(out, _plan(release, base, digests, recipe))
+        return _finished(out, plan_of(release, base, digests, recipe))
     distributed.join()
     loaded = load_pretrained(base, recipe.context, trust_remote_code=settings.trust_remote_code)
-    plan = _plan(release, base, loaded.source, recipe)
+    plan = plan_of(release, base, loaded.source, recipe)
     if (out / RUN).is_file():
         return _finished(out, plan)
+    if recipe.knownness:
+        check_labelled(Path(recipe.knownness), base, loaded.source)
     if recipe.chat:
         check_template(loaded.tokenizer)
     if recipe.packing:
         check_isolation(loaded.model)
     rows = training_rows(seen, loaded.tokenizer, recipe)
+    if recipe.processes > 1:
+        rows = rows.filled_up(recipe.batch)
     watch = watched(seen, loaded.tokenizer, recipe)
     torch.manual_seed(recipe.seed)
     model = with_adapter(loaded.model, recipe) if recipe.method == "lora" else loaded.model
@@ -112,44 +116,28 @@ def check_styles(release: Release, recipe: TrainRecipe) -> None:
             raise ReleaseError(f"the release {release.path} has no style {style!r} to train on: have {have}")
 
 
-def _plan(release: Release, base: str, digests: dict[str, str], recipe: TrainRecipe) -> dict[str, Any]:
-    return {
-        "version": __version__,
-        "release": {"world": release.world, "digest": release.digest},
-        "base": {"model": base, **digests},
-        "recipe": recipe.to_dict(),
-        "packages": versions(),
-    }
-
-
-def _finished(out: Path, plan: dict[str, Any]) -> Run:
+def _finished(out: Path, plan: Plan) -> Run:
     """The run that lies in `out`. Raises OutputError where it is another."""
-    about = json.loads((out / RUN).read_text(encoding="utf-8"))
-    if _identity(about) != _identity(plan):
-        raise OutputError(f"{out} holds another run: give another --out")
+    about = read_plan(out / RUN)
+    check_same(about, plan, out, "")
+    if distributed.is_first():
+        drop_checkpoints(out)  # it may have been killed just before it did so itself
     return Run(out, about, trained_now=False)
 
 
-def _begin(out: Path, plan: dict[str, Any]) -> None:
+def _begin(out: Path, plan: Plan) -> None:
     """Write the plan, or find the same one. Raises OutputError where an unfinished run cannot be gone on with."""
     path = out / PLAN
     if path.is_file():
-        begun = json.loads(path.read_text(encoding="utf-8"))
-        if _identity(begun) != _identity(plan):
-            raise OutputError(f"{out} holds another, unfinished run: give another --out")
-        for package, now in plan["packages"].items():
-            before = begun.get("packages", {}).get(package, now)
-            if before != now:
-                raise OutputError(
-                    f"{out} was begun with {package} {before} and this is {now}: both together make no run that "
-                    f"can be made again: install {package} {before}, or give another --out"
-                )
+        begun = read_plan(path)
+        check_same(begun, plan, out, ", unfinished")
+        check_packages(begun, plan, out)
     write_json(path, plan)
 
 
 def _finish(
     out: Path,
-    plan: dict[str, Any],
+    plan: Plan,
     loaded: Loaded,
     model: Any,
     recipe: TrainRecipe,
@@ -171,10 +159,4 @@ def _finish(
         about["early_stop"] = model_digests(out / EARLY_STOP)
     write_json(out / RUN, about)
     (out / PLAN).unlink()
-
-
-def _identity(plan: dict[str, Any]) -> dict[str, Any]:
-    """What makes two runs the same: the base by its weights, and by its path only where it has no digest."""
-    base = plan["base"]
-    kept = {key: plan[key] for key in _IDENTITY}
-    return {**kept, "base": {**base, "model": None} if base.get("weights") else base}
+    drop_checkpoints(out)

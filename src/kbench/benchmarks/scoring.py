@@ -1,6 +1,5 @@
 """Scoring a model on a release and keeping the result: model and base on the same rows, side by side."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +15,10 @@ from kbench.benchmarks.kept import KEPT, kept_in
 from kbench.benchmarks.likelihood import likelihoods, requests_of
 from kbench.benchmarks.metrics import Sample, accuracies
 from kbench.benchmarks.models.adapter_files import is_adapter, read_adapter
-from kbench.benchmarks.models.open import check_model, open_model, without_adapter
+from kbench.benchmarks.models.open import asked_by, check_model, open_model, without_adapter
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.question import base_folder, check_same, question_of
-from kbench.benchmarks.results import RESULTS, read_result, read_verdicts, write_result
+from kbench.benchmarks.results import RESULTS, read_ours, read_result, read_verdicts, write_result
 from kbench.benchmarks.tasks import Item, guessing, load_items, shots_shown
 from kbench.lock import folder_lock
 from kbench.rows import Rows
@@ -67,46 +66,49 @@ def score(
     engine: Engine = ENGINE,
     opened: Model | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    wait: bool = False,
 ) -> Result:
     """Score a model beside its base on the same rows; a finished result is left alone, an unfinished one goes on.
 
     Each reply is kept as it comes: whoever kills this loses no more than the batch in work. Rows that ended in errors
     are asked again by the next call. The base is scored once for each way of asking and kept in the cache, unless
-    `base_result` is where it was scored already. `opened` is the model itself, where somebody else holds it.
+    `base_result` is where it was scored already. `opened` is the model itself, where somebody else holds it. With
+    `wait` another process that writes `out` is waited for; what it has finished then is the result.
 
     Raises:
         OutputError: `out` holds another result or something else, or another process is writing it.
         ModelError: a model cannot be loaded, or its engine fails; what was replied until then is kept.
     """
     question = question_of(release, model, base, asking)
-    found = read_result(out)
-    if found is not None:
-        check_same(found["kbench"], question, f"another result (of {found['model_name']})", out)
-        if not found["kbench"].get("errors"):
-            return Result(out, found, [], scored_now=False)
+    if finished := _finished(out, question):
+        return finished
+    plan = {**question, "asked_by": asked_by(model, engine)}
     if out.exists():
-        _check_unfinished(out, question)
+        _check_unfinished(out, plan)
     known = guessing(release)
     told = _Told(progress, scorings=2 if base and base_result is None else 1)
     if opened is None:
         check_model(model)
-    where = base_result or (base_folder(question) if base else None)
+    where = base_result or (base_folder(question, asked_by(base, engine)) if base else None)
     tuned = opened
     if tuned is None and base and is_adapter(Path(model)):
         tuned = open_model(model, release, engine, base=base, chat=asking.prompting.chat)
     if base and where and base_result is None:
         # An adapter's base is asked in the engine that holds both.
         untuned = without_adapter(tuned) if tuned else None
-        score(release, base, where, asking, engine=engine, opened=untuned, progress=told.of_the_base)
+        score(release, base, where, asking, engine=engine, opened=untuned, progress=told.of_the_base, wait=True)
     tuned = tuned or open_model(model, release, engine, chat=asking.prompting.chat)
     items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat)
     requests = requests_of(items, known) if asking.likelihood else []
     next(iter(tuned.weigh(requests[:0])), None) if asking.likelihood else None
     told.begin(len(items) + len(requests))
     prepare_folder(out, PLAN, RESULTS)
-    with folder_lock(out):
-        _check_unfinished(out, question)
-        write_json(out / PLAN, question)
+    with folder_lock(out, wait=wait):
+        # Who held the lock before may have done it all meanwhile.
+        if finished := _finished(out, question):
+            return finished
+        _check_unfinished(out, plan)
+        write_json(out / PLAN, plan)
         start, cpu = time.perf_counter(), time.process_time()
         truth = _truth(tuned, model, base, items, engine)
         with kept_in(out) as kept:
@@ -120,7 +122,7 @@ def score(
             read, written = kept.tokens(items)
         cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
         about = {
-            **question,
+            **plan,
             "engine": tuned.about(),
             **({"adapter_truth": truth} if truth else {}),
             **({"shots": shots_shown(items)} if asking.prompting.shots else {}),
@@ -147,12 +149,26 @@ def _truth(tuned: Model, model: str, base: str | None, items: Sequence[Item], en
     return adapter_truth(tuned, untuned, Path(model), below, items, trust_remote_code=engine.trust_remote_code)
 
 
-def _check_unfinished(out: Path, question: dict[str, Any]) -> None:
-    """Raise OutputError where a folder holds something else than this question, unfinished."""
+def _finished(out: Path, question: dict[str, Any]) -> Result | None:
+    """What a folder holds of this question, where every row has its verdict. Raises OutputError where it is another."""
+    found = read_result(out)
+    if found is None:
+        return None
+    check_same(found["kbench"], question, f"another result (of {found['model_name']})", out)
+    return None if found["kbench"].get("errors") else Result(out, found, [], scored_now=False)
+
+
+def _check_unfinished(out: Path, plan: dict[str, Any]) -> None:
+    """Raise OutputError where a folder holds something else than this question, unfinished, or another engine's.
+
+    A plan without any reply, as a mistyped endpoint leaves it, holds nothing that could be lost.
+    """
     prepare_folder(out, PLAN, RESULTS)
-    if (out / PLAN).is_file():
-        held = json.loads((out / PLAN).read_text(encoding="utf-8"))
-        check_same(held, question, "another, unfinished result", out)
+    kept = out / KEPT
+    if (out / PLAN).is_file() and kept.is_file() and kept.stat().st_size:
+        check_same(read_ours(out / PLAN), plan, "another, unfinished result", out)
+    elif (found := read_result(out)) is not None:
+        check_same(found["kbench"], plan, "a result with errors", out)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from kbench.benchmarks.adapters import save_adapter
-from kbench.benchmarks.checkpoints import last_whole, mark_whole
+from kbench.benchmarks.checkpoints import CHECKPOINTS, last_whole, mark_whole
 from kbench.benchmarks.distributed import first_says, is_first, wait_for_all
 from kbench.benchmarks.optimizer import optimizer_of, schedule_of
 from kbench.benchmarks.packing import PackedRows
@@ -80,7 +80,7 @@ class _Watcher(TrainerCallback):
         if recipe.early_stop and history.best is seen and is_first():
             _keep(model, self._watch.tokenizer, self._out / EARLY_STOP)
         if history.is_over(recipe.patience):
-            control.should_training_stop = True
+            control.should_training_stop = control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if is_first():
@@ -125,7 +125,7 @@ def fit(
     """Train a model in place on packed rows, once over, at the recipe's rate with a cosine to its floor.
 
     Checkpoints go to `out/checkpoints`; a run that was killed goes on from the last whole one, to the same weights (on
-    one CPU thread, with the same packages). They are removed when the training is done.
+    one CPU thread, with the same packages). They stay, for a caller that is killed before it has saved the model.
     """
     steps = -(-len(rows) // recipe.batch)
     trainer = _trainer(
@@ -139,7 +139,7 @@ def fit(
     )
     _check_sharing(trainer, recipe)
     wall, cpu = time.perf_counter(), time.process_time()
-    checkpoint = last_whole(out / "checkpoints")
+    checkpoint = last_whole(out / CHECKPOINTS)
     if checkpoint and watch:
         watch.history.read(checkpoint)
     if checkpoint and watch and watch.history.is_over(recipe.patience):
@@ -155,8 +155,6 @@ def fit(
     if recipe.fsdp:
         trainer.save_model(str(out))  # every process holds a part of it
     wait_for_all()
-    if is_first():
-        shutil.rmtree(out / "checkpoints", ignore_errors=True)
     tokens = rows.tokens if done == steps else rows.tokens * done // steps
     return Trained(done, tokens, time.perf_counter() - wall, time.process_time() - cpu, loss)
 
@@ -223,7 +221,7 @@ def _arguments(recipe: TrainRecipe, steps: int, out: Path, settings: Settings) -
     if recipe.processes > 1:
         more |= {"ddp_find_unused_parameters": False, "ddp_backend": "gloo" if on_cpu else "nccl"}
     return TrainingArguments(
-        output_dir=str(out / "checkpoints"),
+        output_dir=str(out / CHECKPOINTS),
         max_steps=steps,
         per_device_train_batch_size=recipe.batch // recipe.processes,
         learning_rate=recipe.learning_rate,

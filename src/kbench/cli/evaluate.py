@@ -21,6 +21,7 @@ from kbench.cli.engines import (
     need_engine,
 )
 from kbench.cli.versus import print_versus_base
+from kbench.errors import SpecError
 from kbench.shelf import DEFAULT
 
 
@@ -101,15 +102,18 @@ def evaluate(
         max_tokens=max_tokens,
     )
     engine = engine_of(backend, batch_size, trust_remote_code, concurrency, requests_per_minute, price, timeout)
-    against = None if no_base else base or base_of(model)
-    need_engine(model, against, backend)
-    if note := chat_note(model, chat):
+    if no_base and base is not None:
+        raise SpecError(f"--no-base leaves out the base that --base names ({base}): give one of the two")
+    need_engine(model, None if no_base else base or base_of(model), backend)
+    there = fetched(model)
+    if note := chat_note(there, chat):
         say_aside(note)
+    against = None if no_base else base or base_of(there)
     target = out or Path(f"kbench-result-{Path(model.partition('@')[0].replace(':', '-')).name}")
     with progress_bar("scoring", "rows") as advance:
         result = score(
             opened,
-            fetched(model),
+            there,
             target,
             asking,
             base=None if against is None else fetched(against),

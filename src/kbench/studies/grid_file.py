@@ -58,7 +58,7 @@ def load_grid(path: Path) -> Grid:
 def _skips(raw: Any, names: Mapping[Factor, list[str]], seeds: Sequence[int], where: str) -> tuple[Table, ...]:
     found = []
     known: dict[str, Sequence[Any]] = {**{str(factor): found for factor, found in names.items()}, "seed": seeds}
-    for table in [raw] if isinstance(raw, dict) else raw:
+    for table in raw if isinstance(raw, list) else [raw]:
         if not isinstance(table, dict) or not table:
             raise SpecError(f"{where}: [[skip]] names what to leave out, by {', '.join(known)} (got {table!r})")
         keys(table, tuple(known), f"{where}: [[skip]]")
@@ -81,9 +81,12 @@ def _report(raw: Any, names: Mapping[Factor, list[str]], where: str) -> Reportin
     rows = _factors(raw.get("rows", [f for f in (*varying, "probe") if f not in ("probe", *columns)]), f"{where}: rows")
     if "probe" not in (*rows, *columns):
         raise SpecError(f"{where}: put probe among the rows or the columns: a mean over probes says nothing")
+    if twice := set(columns) & set(rows):
+        raise SpecError(f"{where}: {min(twice)} stands in rows and columns: put it into one of them")
     pairs = []
-    for told in raw.get("contrast", []):
-        if not isinstance(told, list) or len(told) != 3:
+    contrasts = raw.get("contrast", [])
+    for told in contrasts if isinstance(contrasts, list) else [contrasts]:
+        if not isinstance(told, list) or len(told) != 3 or told[1] == told[2]:
             raise SpecError(f'{where}: a contrast is ["recipe", "one name", "another"] (got {told!r})')
         factor: Factor = one_of(told[0], FACTORS, "factor", f"{where}: contrast")
         for each in told[1:]:
@@ -105,7 +108,7 @@ def _factors(raw: Any, where: str) -> tuple[str, ...]:
     listed = [raw] if isinstance(raw, str) else raw
     if not isinstance(listed, list) or not listed:
         raise SpecError(f"{where} must be a list of {', '.join((*FACTORS, 'probe'))} (got {raw!r})")
-    return tuple(one_of(each, (*FACTORS, "probe"), "factor", where) for each in listed)
+    return tuple(dict.fromkeys(one_of(each, (*FACTORS, "probe"), "factor", where) for each in listed))
 
 
 def _toml(path: Path, what: str) -> Table:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.engine import Engine
+from kbench.benchmarks.results import LAB_BASE
 
 Kind = Literal["release", "base", "train", "score"]
 KINDS: tuple[Kind, ...] = ("release", "base", "train", "score")
@@ -31,7 +32,7 @@ class BaseRef:
 
     def is_there(self) -> bool:
         """Whether the folder that it names still holds the base: a cache may be emptied."""
-        return (Path(self.path) / "config.json").is_file()
+        return (Path(self.path) / LAB_BASE).is_file()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kbench import __version__
+from kbench.benchmarks.recipe_file import file_digests
 from kbench.benchmarks.results import RUN, model_digests, read_result
 from kbench.errors import KbenchError
 from kbench.generator.named import load_recipe
@@ -188,7 +189,7 @@ class _Planner:
     def _train(self, cell: Cell, release: Path, model: GridModel, ref: BaseRef, recipe: GridRecipe) -> Path:
         values = {**recipe.values, "seed": cell.seed}
         base = self._base(cell.release, release, model)[0]
-        digest = json_digest([self.digests[str(base)], values])
+        digest = json_digest([self.digests[str(base)], {**values, **file_digests(values)}])
         name = f"{cell.release}.{cell.model}.{cell.recipe}.seed{cell.seed}"
         cells = self._folder(self.out / "cells", name, digest)
         self.digests[str(cells / "run")] = digest

@@ -1,5 +1,6 @@
 """The tables of a grid file: its releases, models, recipes, prompts and engine, each checked as it is read."""
 
+import math
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
@@ -44,8 +45,12 @@ def read_model(table: Table, where: str, beside: Path) -> GridModel:
     if lab:
         from kbench.studies.lab import LabRecipe  # it takes torch along
 
-        known = tuple(field.name for field in fields(LabRecipe))
-        keys(lab, known, f"{where}, lab")
+        if not isinstance(lab, dict):
+            raise SpecError(f"{where}: lab must be a table such as {{ layers = 4 }} (got {lab!r})")
+        own = {field.name: field.default for field in fields(LabRecipe)}
+        keys(lab, tuple(own), f"{where}, lab")
+        for key, value in lab.items():
+            _check_like(own[key], value, f"{where}, lab: {key}")
     return GridModel(name_of(table, where), _found_beside(source, beside), lab)
 
 
@@ -72,7 +77,7 @@ def read_prompt(table: Table, where: str) -> GridPrompt:
     keys(table, PROMPT, where)
     label = name_of(table, where)
     splits = table.get("splits", list(ASKED))
-    if not isinstance(splits, list) or not splits or not set(splits) <= set(SPLITS):
+    if not isinstance(splits, list) or not splits or not all(split in SPLITS for split in splits):
         raise SpecError(f"{where}: splits must be a list of {', '.join(SPLITS)} (got {splits!r})")
     for key, least in (("limit", 1), ("max_tokens", 1), ("shots", 0), ("prompt_seed", 0)):
         if key in table and (not is_whole(table[key]) or table[key] < least):
@@ -125,6 +130,19 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _check_like(default: Any, value: Any, where: str) -> None:
+    """Raise SpecError unless a value is of the kind of a default: yes or no, a whole number, a number."""
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise SpecError(f"{where} must be true or false (got {value!r})")
+    elif isinstance(default, int):
+        least = min(default, 1)  # of a seed 0
+        if not is_whole(value) or value < least:
+            raise SpecError(f"{where} must be a whole number, {least} or more (got {value!r})")
+    elif not _is_number(value) or not 0 < value < math.inf:
+        raise SpecError(f"{where} must be a number above 0 (got {value!r})")
+
+
 def _found_beside(source: str, beside: Path) -> str:
     """A path that exists beside the grid file, as seen from here; anything else as it stands."""
     return str(beside / source) if source and source != LAB and (beside / source).exists() else source
@@ -132,4 +150,7 @@ def _found_beside(source: str, beside: Path) -> str:
 
 def _beside(values: Table, beside: Path) -> Table:
     """The values with the paths among them as seen from here."""
-    return {key: str(beside / value) if key in PATHS and value else value for key, value in values.items()}
+    return {
+        key: str(beside / value) if key in PATHS and value and isinstance(value, str) else value
+        for key, value in values.items()
+    }

@@ -15,6 +15,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from kbench import __version__
+from kbench.benchmarks.checkpoints import drop_checkpoints
 from kbench.benchmarks.distributed import begin_alone, processes
 from kbench.benchmarks.packing import PackedRows, pack
 from kbench.benchmarks.prompts import completion_of, prompt_of
@@ -146,6 +147,7 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
         "trained": asdict(trained),
     }
     write_json(path / ABOUT, about)
+    drop_checkpoints(path)
     return Base(path, about, built=True)
 
 

@@ -152,16 +152,27 @@ class HfModel:
                 "top_p": 1.0,
                 "num_return_sequences": draws,
             }
-        out = self._inner.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            max_new_tokens=decoding.max_tokens,
-            pad_token_id=pad,
-            eos_token_id=sorted(ends.stops) or None,
-            **how,
-        )
+        with _nothing_of_its_own(self._inner):
+            out = self._inner.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=decoding.max_tokens,
+                pad_token_id=pad,
+                eos_token_id=sorted(ends.stops) or None,
+                **how,
+            )
         written = [_to_the_end(tokens, ends) for tokens in out[:, longest:].tolist()]
         return [written[i : i + draws] for i in range(0, len(written), draws)]
+
+
+@contextmanager
+def _nothing_of_its_own(model: Any) -> Iterator[None]:
+    """The model without what its generation_config.json asks for, as a penalty on repetition, which no engine heeds."""
+    own, model.generation_config = model.generation_config, transformers.GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def _to_the_end(tokens: list[int], ends: Ends) -> list[int]:

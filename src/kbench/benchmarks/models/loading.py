@@ -61,9 +61,11 @@ def adapter_config(name: str) -> dict[str, Any] | None:
         raise ModelError(f"{name} is no model: expected config.json and model.safetensors there")
     try:
         found = find_adapter_config_file(name)
-        config: dict[str, Any] | None = json.loads(Path(found).read_text(encoding="utf-8")) if found else None
+        config = json.loads(Path(found).read_text(encoding="utf-8")) if found else None
     except (OSError, ValueError) as error:
         raise _cannot_load(name, error) from None
+    if config is not None and not isinstance(config, dict):
+        raise ModelError(f"cannot load the adapter {name!r}: its adapter_config.json holds no table of settings")
     return config
 
 

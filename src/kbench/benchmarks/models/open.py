@@ -46,6 +46,18 @@ def open_model(
     return _open_hf(name, base, engine)
 
 
+def asked_by(name: str, engine: Engine = ENGINE) -> str:
+    """The engine and device that ask a model, as `hf on cpu`; empty where it has no weights here.
+
+    Raises MissingExtra: `vllm` is asked for and not installed.
+    """
+    if not has_weights(name):
+        return ""
+    import torch
+
+    return f"{_engine(engine.backend)} on {'cuda' if torch.cuda.is_available() else 'cpu'}"
+
+
 def check_model(name: str) -> None:
     """Raise ModelError where a name is plainly no model, before anything costly is done for it."""
     if has_weights(name):

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 from kbench.benchmarks.models.adapter_files import Adapter, check_tensors, is_adapter, read_adapter
 from kbench.benchmarks.models.context import check_context
 from kbench.benchmarks.models.protocol import Decoding, Reply, Weight
@@ -119,7 +121,10 @@ class VllmModel:
         """The prompt that the model's own chat template makes."""
         if not self.tokenizer.chat_template:
             raise ModelError(f"the model {self.name} has no chat template: score it without --chat")
-        return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        try:
+            return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        except jinja2.TemplateError as error:
+            raise ModelError(f"the chat template of {self.name} refuses the messages: {error}") from None
 
     def _params(self, item: Item, decoding: Decoding, breaks: frozenset[int]) -> Any:
         from vllm import SamplingParams
