@@ -46,8 +46,8 @@ class Run:
         done, recipe = self.about["trained"], self.about["recipe"]
         lines = [
             f"run {self.path}: {self.about['base']['model']} on world {self.about['release']['world']}",
-            f"  {', '.join(recipe['styles'])}, {recipe['epochs']:,} epochs: {done['steps']:,} steps, "
-            f"{done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}",
+            f"  {', '.join(recipe['styles'])}, {recipe['epochs']:,} epoch{'s' * (recipe['epochs'] != 1)}: "
+            f"{done['steps']:,} steps, {done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}",
         ]
         return "\n".join(lines)
 
