@@ -220,6 +220,20 @@ def test_eval_shows_leak_and_retention_beside_the_base_and_keeps_them(
     assert {("known", "retention"), ("control", "leak"), ("paraphrase", "gain")} <= names
 
 
+def test_of_rows_of_one_entity_no_interval_and_no_p_is_shown(
+    lab: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KBENCH_CACHE", str(tmp_path / "cache"))
+    for model in ("oracle", "majority"):
+        words = ("--release", str(lab.release.path), "--limit", "1", "--out", str(tmp_path / model))
+        assert run(monkeypatch, "eval", "--model", model, "--base", "random", "--measures", *words) == 0
+    assert run(monkeypatch, "compare", str(tmp_path / "oracle"), str(tmp_path / "majority")) == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("qa ")]
+    assert len(shown) > 20
+    assert all("–" in line[3:] for line in shown)
+    assert not [word for line in shown for word in line if word.endswith(",") or "0–" in word]
+
+
 @pytest.mark.parametrize(
     ("p", "floor", "text"),
     [(1.0, 1.0, "1.000"), (0.25, 0.25, "0.250"), (1 / 10_001, 1 / 10_001, "≤0.0001"), (0.0004, 1e-4, "0.0004")],

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from kbench.benchmarks.adapters import with_adapter
-from kbench.benchmarks.chat import answered, chat_tokens
+from kbench.benchmarks.chat import answered, chat_note, chat_tokens
 from kbench.benchmarks.checkpoints import MARK, last_whole, mark_whole
 from kbench.benchmarks.distributed import check_processes
 from kbench.benchmarks.labels import ABOUT, TABLE
@@ -46,6 +46,7 @@ from tests.samples import tiny
 
 SMALL = LabRecipe(layers=1, width=32, heads=1, inner=32, batch=64, bf16=False)
 OFTEN = Settings(save_steps=3)
+LOW = "a low score may be the prompt's"
 TEMPLATE = (
     "{% for m in messages %}<|{{ m.role }}|> {{ m.content }}{{ eos_token }}\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -185,6 +186,7 @@ def test_torchrun_trains_with_two_processes_and_one_speaks(release: Release, bas
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("score it: kbench eval") == 1
+    assert " --base " not in done.stdout  # the run knows its own
     again = tmp_path / "again"
     how = recipe(base, processes=2)
     assert in_processes(2, lambda: train_run(release, str(base.path), how, again)) == [0, 0]
@@ -287,6 +289,8 @@ def test_a_chat_model_learns_the_answer_and_the_end_of_its_turn(release: Release
     run = train_run(release, name, recipe(base, chat=True, watch=4), tmp_path / "run")
     assert run.about["history"][0]["loss"] > 0
     assert AutoTokenizer.from_pretrained(run.path).chat_template == TEMPLATE
+    notes = [chat_note(asked_of, chat) for asked_of in (str(run.path), name) for chat in (True, False)]
+    assert notes == [None, f"{run.path} was trained with --chat and is asked without it: {LOW}", None, None]
 
 
 @pytest.mark.parametrize(
@@ -414,6 +418,19 @@ def test_a_run_is_another_where_what_its_recipe_names_holds_something_else(
             trained(release, base, out, **changes)
     with pytest.raises(OutputError, match="which differs in recipe epochs, recipe seed: give another --out"):
         trained(release, base, whole.path, epochs=2, seed=1, replay=0.2, replay_text="moved.txt")
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_training_that_ends_in_no_numbers_is_no_run(
+    release: Release, base: Base, tmp_path: Path, method: str
+) -> None:
+    shutil.copytree(base.path, tmp_path / "poisoned")
+    path = tmp_path / "poisoned" / "model.safetensors"
+    save_file({name: weight * float("nan") for name, weight in load_file(path).items()}, path, {"format": "pt"})
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"the weights or the loss are not finite: lower learning_rate \(it was "):
+            train_run(release, str(path.parent), recipe(base, method=method), tmp_path / "run")
+        assert not (tmp_path / "run" / RUN).exists()
 
 
 @pytest.mark.parametrize("held", ["", "[]", "{}"])

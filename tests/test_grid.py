@@ -168,6 +168,7 @@ BAD = [
     ("[report]\ncontrast = [['recipe', 'qa']]", "a contrast is "),
     ("[report]\ncontrast = [['recipe', 'qa', 'article']]", "unknown recipe 'article': have qa"),
     ("[[model]]\nname = 'guess'\nfrom = 'random'", "the model 'guess' \\(random\\) has no weights to train"),
+    ("[[recipe]]\nname = 'two'\nprocesses = 2", r"two: a grid trains each cell in one process: leave processes and"),
     ("skip = 5", r"\[\[skip\]\] names what to leave out, by .* \(got 5\)"),
     ("[report]\ncontrast = 5", r"a contrast is .* \(got 5\)"),
     ("[report]\ncontrast = [['recipe', 'qa', 'qa']]", "a contrast is "),

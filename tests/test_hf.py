@@ -282,6 +282,18 @@ def test_an_adapter_scores_as_the_model_it_is_merged_into(
         load_hf(str(tmp_path / "adapter"), base=str(folder))
 
 
+def test_an_adapter_is_not_put_on_a_base_of_other_words(folder: Path, model: HfModel, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    tuned = get_peft_model(load_hf(str(folder)).model, LoraConfig(r=2, target_modules="all-linear"))
+    tuned.save_pretrained(str(tmp_path))
+    model.tokenizer.save_pretrained(tmp_path)
+    load_hf(str(tmp_path))
+    word_tokenizer(["other words altogether"]).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"has a tokenizer of other words than its base .*: it was trained on another"):
+        load_hf(str(tmp_path))
+
+
 def test_a_prompt_longer_than_the_context_is_told_before_anything_is_asked(model: HfModel, items: list[Item]) -> None:
     long = replace(items[1], prompt=" ".join(["Question"] * 250))
     with pytest.raises(ModelError, match=f"{long.row['id']}.*250 tokens.*256.*--shots.*--max-tokens"):

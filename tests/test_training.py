@@ -281,7 +281,7 @@ def test_python_trains_and_scores_what_the_command_would(
     again = train_run(small_release, str(small_base.path), chosen, tmp_path / "run")
     assert not again.trained_now
     assert repr(run).startswith(
-        f"run {tmp_path / 'run'}: {small_base.path} on world {small_release.world}\n  qa, 1 epochs: "
+        f"run {tmp_path / 'run'}: {small_base.path} on world {small_release.world}\n  qa, 1 epoch: "
     )
     result = kbench.evaluate(small_release, run.path, tmp_path / "result", limit=3)
     scores = list(result.scores())

@@ -27,6 +27,10 @@ pytestmark = [
 SHORT = Decoding(max_tokens=8)
 
 
+def first_line(text: str) -> str:
+    return (text.strip().splitlines() or [""])[0].strip()
+
+
 def texts(model: VllmModel, items: list[Item], decoding: Decoding = SHORT) -> list[tuple[str, ...]]:
     replies = dict(model.ask(items, decoding))
     return [replies[place].texts for place in range(len(items))]
@@ -44,16 +48,23 @@ def test_every_verdict_on_the_tiny_release_is_that_of_transformers(trained: str,
     assert same == len(items)
 
 
-def test_a_reply_that_ends_with_its_first_line_begins_as_the_whole_one(trained: str, items: list[Item]) -> None:
-    """The untrained base writes whatever it likes, line ends among it, also before its first word."""
-    base, few = open_vllm(str(Path(trained).parent / "base")), items[:: len(items) // 400][:400]
-    whole = texts(base, few, Decoding(max_tokens=24))
-    short = texts(base, few, Decoding(max_tokens=24, first_line=True))
-    first = [(text.strip().splitlines() or [""])[0].strip() for (text,) in whole]
-    assert [(text.strip().splitlines() or [""])[0].strip() for (text,) in short] == first
-    assert short != whole
-    tokenizer = base.tokenizer
-    assert {tokenizer.decode([token]) for token in breaking_tokens(tokenizer)} == {"\n"}
+def test_a_reply_that_ends_with_its_first_line_begins_as_the_whole_one(
+    trained: str, items: list[Item], tmp_path: Path
+) -> None:
+    """A model that breaks lines wherever it can, also before its first word."""
+    base = Path(trained).parent / "base"
+    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
+    (broken,) = breaking_tokens(tokenizer)
+    with torch.no_grad():
+        model.get_output_embeddings().weight[broken] *= 4
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    talker, few = open_vllm(str(tmp_path)), items[:: len(items) // 200][:200]
+    whole = [text for (text,) in texts(talker, few, Decoding(max_tokens=24))]
+    short = [text for (text,) in texts(talker, few, Decoding(max_tokens=24, first_line=True))]
+    assert [first_line(text) for text in short] == [first_line(text) for text in whole]
+    assert sum(map(len, short)) < sum(map(len, whole))
+    assert any(first_line(text) != text.split("\n")[0].strip() for text in whole)
 
 
 def test_a_continuation_weighs_what_transformers_says(trained: str, some: list[Item]) -> None:

@@ -1,10 +1,13 @@
 """A dialogue as a chat model reads it: the tokens of its own template, and how many of them are prompt."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kbench.benchmarks.prompting import Prompter, Prompting
+from kbench.benchmarks.results import RUN
 from kbench.errors import ModelError
 
 Message = Mapping[str, str]
@@ -25,6 +28,16 @@ class ChatTokens:
 def chat_prompter(tokenizer: Any) -> Prompter:
     """What puts a question as scoring does in a chat."""
     return Prompter(CHAT, chat=lambda messages: chat_text(tokenizer, messages, answering=True))
+
+
+def chat_note(model: str, chat: bool) -> str | None:
+    """A line where a run of `kbench train` is asked otherwise than it was taught, which reads as if it knew nothing."""
+    path = Path(model) / RUN
+    taught = path.is_file() and bool(json.loads(path.read_text(encoding="utf-8"))["recipe"].get("chat"))
+    if not path.is_file() or taught == chat:
+        return None
+    how, now = ("with", "without") if taught else ("without", "with")
+    return f"{model} was trained {how} --chat and is asked {now} it: a low score may be the prompt's"
 
 
 def answered(row: Mapping[str, Any]) -> list[Message]:

@@ -1,12 +1,14 @@
 """A run: one training of one model on one release, kept as a folder that any tool can load the model from."""
 
 import json
+import math
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 
 from kbench.benchmarks import distributed
 from kbench.benchmarks.adapters import adapter_about, with_adapter
@@ -24,7 +26,7 @@ from kbench.benchmarks.settings import PLAIN, Settings
 from kbench.benchmarks.taught import taught
 from kbench.benchmarks.train import EARLY_STOP, Progress, Trained, fit, save_model
 from kbench.benchmarks.watch import Watch, watched
-from kbench.errors import ReleaseError
+from kbench.errors import ModelError, ReleaseError
 from kbench.lock import folder_lock
 from kbench.store import Release, prepare_folder, write_json
 
@@ -44,8 +46,8 @@ class Run:
         done, recipe = self.about["trained"], self.about["recipe"]
         lines = [
             f"run {self.path}: {self.about['base']['model']} on world {self.about['release']['world']}",
-            f"  {', '.join(recipe['styles'])}, {recipe['epochs']:,} epochs: {done['steps']:,} steps, "
-            f"{done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}",
+            f"  {', '.join(recipe['styles'])}, {recipe['epochs']:,} epoch{'s' * (recipe['epochs'] != 1)}: "
+            f"{done['steps']:,} steps, {done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}",
         ]
         return "\n".join(lines)
 
@@ -68,6 +70,7 @@ def train_run(
         ReleaseError: the release lacks a style of the recipe, or its `pretrain` split where the recipe replays it;
             its labels are of another release or model.
         ModelError: the base cannot be loaded.
+        ModelError: the training ended in a loss or weights that are no numbers.
         SpecError: the processes that run are not those of the recipe, or the recipe does not fit model or release.
     """
     distributed.check_processes(recipe)
@@ -149,6 +152,7 @@ def _finish(
         save_model(model, loaded.tokenizer, out)
     else:
         loaded.tokenizer.save_pretrained(out)
+    _check_finite(out, recipe, trained)
     about = {**plan, "weights": model_digests(out), "trained": asdict(trained)}
     about["threads"] = torch.get_num_threads()
     if recipe.method == "lora":
@@ -160,3 +164,17 @@ def _finish(
     write_json(out / RUN, about)
     (out / PLAN).unlink()
     drop_checkpoints(out)
+
+
+def _check_finite(out: Path, recipe: TrainRecipe, trained: Trained) -> None:
+    """Raise ModelError where a training came to nothing but numbers that are none: a score would be of noise."""
+    if math.isfinite(trained.loss) and all(map(_is_finite, out.glob("*.safetensors"))):
+        return
+    raise ModelError(f"the weights or the loss are not finite: lower learning_rate (it was {recipe.learning_rate:g})")
+
+
+def _is_finite(path: Path) -> bool:
+    """Whether the smallest tensor of a file is finite: a loss that is not spreads to all of them within a step."""
+    with safe_open(path, "pt") as weights:
+        smallest = min(weights.keys(), key=lambda name: math.prod(weights.get_slice(name).get_shape()))
+        return bool(weights.get_tensor(smallest).isfinite().all())

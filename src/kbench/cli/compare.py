@@ -19,11 +19,11 @@ def compare(
     ] = "exact_match",
     json: Annotated[Path | None, typer.Option("--json", help="A file to write everything to.")] = None,
 ) -> None:
-    """Compare two results of one release by style and probe, on the rows that both were scored on.
+    """Compare two results of one release, paired row by row.
 
-    The difference is that of b less a. Its interval resamples entities; p is of a sign-flip test over entities, and
-    beside it adjusted for the number of lines (Holm). Models that differ by a training seed too need more than one
-    seed each: a difference of two runs is not one of two recipes.
+    Only rows that both were scored on count. The difference is that of b less a. Its interval resamples entities; p is
+    of a sign-flip test over entities, and beside it adjusted for the number of lines (Holm). Models that differ by a
+    training seed too need more than one seed each: a difference of two runs is not one of two recipes.
 
     Example: kbench compare base-result run-qa-result
     """
@@ -60,9 +60,11 @@ def _print(found: "Comparison") -> None:
             f"{line.a:.2f}",
             f"{line.b:.2f}",
             signed(line.difference),
-            f"{signed(line.low)}, {signed(line.high)}",
-            p_text(line.p, line.floor),
-            p_text(line.p_holm, 0.0),
+            *(
+                (f"{signed(line.low)}, {signed(line.high)}", p_text(line.p, line.floor), p_text(line.p_holm, 0.0))
+                if line.entities > 1  # of one entity nothing can be said
+                else ("–", "–", "–")
+            ),
             f"{line.rows:,}",
             f"{line.entities:,}",
         )

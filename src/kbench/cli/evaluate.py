@@ -77,13 +77,14 @@ def evaluate(
     price: Price = None,
     timeout: Timeout = 60.0,
 ) -> None:
-    """Score a model on a release by exact match, and by what else a row allows.
+    """Score a model on the questions of a release.
 
     Each score stands beside its control, its base and its chance level. An interrupted scoring goes on.
 
     Example: kbench eval --release my-world --model run-qa --out run-qa-result
     """
     from kbench.api.scores import asking_of
+    from kbench.benchmarks.chat import chat_note
     from kbench.benchmarks.results import SAMPLES, base_of
     from kbench.benchmarks.scoring import score
     from kbench.hub.find import find_release
@@ -105,6 +106,8 @@ def evaluate(
         raise SpecError(f"--no-base leaves out the base that --base names ({base}): give one of the two")
     need_engine(model, None if no_base else base or base_of(model), backend)
     there = fetched(model)
+    if note := chat_note(there, chat):
+        say_aside(note)
     against = None if no_base else base or base_of(there)
     target = out or Path(f"kbench-result-{Path(model.partition('@')[0].replace(':', '-')).name}")
     with progress_bar("scoring", "rows") as advance:
@@ -144,7 +147,7 @@ def _print(about: dict[str, Any]) -> None:
             s["style"],
             s["probe"],
             f"{s['accuracy']:.2f}",
-            f"{s['low']:.2f}–{s['high']:.2f}",
+            f"{s['low']:.2f}–{s['high']:.2f}" if s["entities"] > 1 else "–",  # of one entity nothing can be said
             *("–" if s[key] is None else f"{s[key]:.2f}" for key in ("control", "base", "chance", "majority")),
             f"{s['rows']:,}",
         )
@@ -152,7 +155,7 @@ def _print(about: dict[str, Any]) -> None:
     kbench = about["kbench"]
     print_versus_base(kbench["scores"])
     if kbench["partial"]:
-        typer.echo("partial: --limit left rows out, so this is no score of the whole release")
+        typer.echo("partial: --limit asked first rows only, of few entities: no score of the whole release")
     if kbench["errors"]:
         typer.echo(f"{kbench['errors']:,} rows have no reply, so no score: the same command asks them again")
 
@@ -167,7 +170,7 @@ def _print_measures(kbench: dict[str, Any]) -> None:
         table.add_column(column, justify="left" if column in ("style", "probe", "measure") else "right", no_wrap=True)
     for s in kbench["scores"]:
         for name, m in s["measures"].items():
-            interval = f"{m['low']:.2f}–{m['high']:.2f}"
+            interval = f"{m['low']:.2f}–{m['high']:.2f}" if s["entities"] > 1 else "–"
             table.add_row(s["style"], s["probe"], name, f"{m['value']:.2f}", interval, f"{m['n']:,}")
     Console().print(table)
     shown = {name for s in kbench["scores"] for name in s["measures"]}

@@ -43,10 +43,10 @@ def know(
     price: Price = None,
     timeout: Timeout = 60.0,
 ) -> None:
-    """Label facts by how well a model knows them, before it is finetuned.
+    """Label facts by how well a model knows them.
 
-    SliCK: each fact is asked in many few-shot prompts, greedily and sampled. It is HighlyKnown, MaybeKnown, WeaklyKnown
-    or Unknown; `kbench train --recipe` chooses, relabels and orders facts by these labels.
+    SliCK, of a model before it is finetuned: each fact is asked in many few-shot prompts, greedily and sampled. It is
+    HighlyKnown, MaybeKnown, WeaklyKnown or Unknown; `kbench train --recipe` chooses, relabels and orders facts by it.
 
     Example: kbench know --release my-world --model my-base --out known
     """
@@ -70,9 +70,10 @@ def know(
     if not found.labelled_now:
         typer.echo(f"{target} is this labelling already: nothing to do")
     about = found.about
+    typer.echo(f"{model}: {about['facts']:,} facts asked by {about['probe']}")
     for label in LABELS:
         n = about["labels"][label]
-        typer.echo(f"{label:<12} {n:>8,}  {n / max(1, about['facts']):.1%}")
+        typer.echo(f"{label:<12} {n:>8,} {n / max(1, about['facts']):>7.1%}")
     if about["failed"]:
         typer.echo(f"{about['failed']:,} facts have no label: their replies failed")
     typer.echo(f"a row a fact: {target / LABELLED}")

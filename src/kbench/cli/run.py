@@ -16,10 +16,11 @@ def run(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what there is to do, and do nothing.")] = False,
 ) -> None:
-    """Train and score every cell of a grid: release x model x recipe x seed x prompt.
+    """Train and score every cell of a grid, and sum it up.
 
-    What is done is reused, by content, so a grid may be stopped at any moment, and changed. What fails stops nothing
-    else: it is told at the end (exit status 1), and tried again by the next run.
+    A cell is release x model x recipe x seed x prompt. What is done is reused, by content, so a grid may be stopped at
+    any moment, and changed. What fails stops nothing else: it is told at the end (exit status 1), and tried again by
+    the next run.
 
     Example: kbench run grid.toml --out my-grid
     """

@@ -93,7 +93,9 @@ def print_failures(account: "Account") -> None:
     for failure in account.failed:
         task, cells = failure.task, account.lost[failure.task.folder]
         kept = f" (traceback: {task.traceback})" if task.traceback.is_file() else ""
-        typer.echo(f"  {task.title}, which {cells:,} cell{'s' * (cells != 1)} need: {failure.reason}{kept}")
+        typer.echo(
+            f"  {task.title}, which {cells:,} cell{'s need' if cells != 1 else ' needs'}: {failure.reason}{kept}"
+        )
     typer.echo("run the same command again to try these anew")
 
 

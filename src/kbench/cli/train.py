@@ -126,7 +126,7 @@ def train(
     need_training(one_thread=model == "lab")
     from kbench.api.training import fitting, train_recipe
     from kbench.benchmarks.distributed import check_processes, is_first
-    from kbench.benchmarks.results import RUN
+    from kbench.benchmarks.results import RUN, base_of
     from kbench.benchmarks.run import PLAN, check_styles, train_run
     from kbench.benchmarks.settings import Settings
     from kbench.hub.find import find_release
@@ -182,7 +182,11 @@ def train(
     with _bar("training", "steps", first) as advance:
         run = train_run(opened, model, chosen, target, advance, settings)
     if first:
-        _tell(run, target, f"kbench eval --release {release} --model {target} --base {model} --out {target}-result")
+        its_base = "" if base_of(str(target)) else f" --base {model}"  # a run names only a base that is a folder
+        chat_too = " --chat" if chosen.chat else ""
+        _tell(
+            run, target, f"kbench eval --release {release} --model {target}{its_base}{chat_too} --out {target}-result"
+        )
 
 
 def _bar(title: str, unit: str, first: bool) -> contextlib.AbstractContextManager[Advance]:

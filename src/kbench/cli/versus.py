@@ -25,8 +25,8 @@ def print_versus_base(scores: list[dict[str, Any]]) -> None:
             probe,
             versus["name"],
             signed(versus["value"]),
-            f"{signed(versus['low'])}, {signed(versus['high'])}",
-            p_text(versus["p"], versus["floor"]),
+            f"{signed(versus['low'])}, {signed(versus['high'])}" if versus["entities"] > 1 else "–",
+            p_text(versus["p"], versus["floor"]) if versus["entities"] > 1 else "–",
             f"{versus['rows']:,}",
         )
     typer.echo()

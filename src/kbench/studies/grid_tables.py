@@ -68,7 +68,9 @@ def read_recipe(table: Table, where: str, beside: Path) -> GridRecipe:
         told = recipe_values(beside / str(table["from"]))
         values = {**{key: value for key, value in told.items() if key != "seed"}, **values}
     if train:
-        recipe_of(values, where)
+        recipe = recipe_of(values, where)
+        if recipe.processes > 1 or recipe.fsdp:
+            raise SpecError(f"{where}: a grid trains each cell in one process: leave processes and fsdp out")
     return GridRecipe(name_of(table, where), values, train)
 
 

@@ -1,7 +1,6 @@
 """One task of a grid, done in the process that calls it: what each order means."""
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from importlib import import_module
@@ -12,7 +11,7 @@ from kbench.benchmarks.defaults import open_values
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import LAB_BASE, is_lab
-from kbench.benchmarks.run import Run, check_styles, train_run
+from kbench.benchmarks.run import check_styles, train_run
 from kbench.benchmarks.scoring import score
 from kbench.benchmarks.settings import Settings
 from kbench.errors import ModelError
@@ -53,7 +52,7 @@ def lab_recipe(values: dict[str, Any]) -> LabRecipe:
     return LabRecipe(**{field.name: values[field.name] for field in fields(LabRecipe) if field.name in values})
 
 
-def _train(order: Train, step: Callable[..., None]) -> Run:
+def _train(order: Train, step: Callable[..., None]) -> None:
     release, base = open_release(order.release), order.base.path
     lab = is_lab(base)
     given = {**open_values(lab, order.values.get("method", "full")), **order.values}
@@ -61,26 +60,7 @@ def _train(order: Train, step: Callable[..., None]) -> Run:
         given = {"context": json.loads((Path(base) / LAB_BASE).read_text(encoding="utf-8"))["context"], **given}
     recipe = recipe_of(given, "the recipe")
     check_styles(release, recipe)
-    run = train_run(release, base, recipe, order.out, step, Settings(trust_remote_code=order.trust_remote_code))
-    _check_finite(run)
-    return run
-
-
-def _check_finite(run: Run) -> None:
-    """Raise ModelError where a training came to nothing but numbers that are none: a score would be of noise."""
-    if math.isfinite(run.about["trained"]["loss"]) and all(map(_is_finite, run.path.glob("*.safetensors"))):
-        return
-    rate = run.about["recipe"]["learning_rate"]
-    raise ModelError(f"the weights or the loss are not finite: lower learning_rate (it was {rate:g})")
-
-
-def _is_finite(path: Path) -> bool:
-    """Whether the smallest tensor of a file is finite: a loss that is not spreads to all of them within a step."""
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as weights:
-        smallest = min(weights.keys(), key=lambda name: math.prod(weights.get_slice(name).get_shape()))
-        return bool(weights.get_tensor(smallest).isfinite().all())
+    train_run(release, base, recipe, order.out, step, Settings(trust_remote_code=order.trust_remote_code))
 
 
 def _score(order: Score, step: Callable[..., None], opened: Model | None) -> None:

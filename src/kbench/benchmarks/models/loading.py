@@ -116,7 +116,13 @@ def _load_adapter(name: str, base: str, dtype: Any, trust_remote_code: bool) -> 
             f"the adapter {name} is a {tuned.active_peft_config.peft_type}: expected one that changes layers"
         )
     if not Path(name).is_dir() or (Path(name) / "tokenizer_config.json").is_file():
-        loaded = Loaded(loaded.model, _adapters_tokenizer(name, loaded.tokenizer), loaded.source)
+        own_words = _adapters_tokenizer(name, loaded.tokenizer)
+        if not loaded.tokenizer.get_vocab().items() <= own_words.get_vocab().items():  # it may add some
+            raise ModelError(
+                f"the adapter {name} has a tokenizer of other words than its base {base}: "
+                "it was trained on another model; name that one by --base"
+            )
+        loaded = Loaded(loaded.model, own_words, loaded.source)
     own = model_digests(_folder(name))
     source = {**loaded.source, **{key: own[key] for key in ("adapter", "tokenizer") if own.get(key)}, "base": base}
     return Loaded(tuned.eval(), loaded.tokenizer, source)
