@@ -103,3 +103,12 @@ def test_the_interval_resamples_entities_not_rows() -> None:
     assert bootstrap(clusters, right) == (low, high, stderr)
     each_row = bootstrap([str(i) for i in range(1000)], right)
     assert each_row[1] - each_row[0] < 0.1
+
+
+def test_a_style_alone_is_asked_where_it_is_named_and_the_result_says_so(lab_release: Release, tmp_path: Path) -> None:
+    about = score(lab_release, "oracle", tmp_path / "a", Asking(styles=("cloze",))).about["kbench"]
+    assert {s["style"] for s in about["scores"]} == {"cloze"}
+    assert (about["partial"], about["scoring"]["styles"]) == (True, ["cloze"])
+    with pytest.raises(ReleaseError, match="has no questions in style 'tone' to score: have qa, "):
+        score(lab_release, "oracle", tmp_path / "b", Asking(styles=("qa", "tone")))
+    assert not (tmp_path / "b").exists()

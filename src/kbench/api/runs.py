@@ -13,6 +13,7 @@ from kbench.benchmarks.distributed import check_processes
 from kbench.benchmarks.recipe import Loss, Method, Optimizer
 from kbench.benchmarks.settings import Settings
 from kbench.errors import MissingExtra
+from kbench.hub.models import fetch_model
 from kbench.store import Release
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def train(
         for line in base.warnings:
             warnings.warn(line, stacklevel=2)
         name, chosen = str(base.path), fitting(chosen, base.about["context"], recipe, context)
+    else:
+        name = fetch_model(name)
     run: Run = running.train_run(opened, name, chosen, Path(out), progress, settings)
     return run
 

@@ -29,6 +29,7 @@ def asking_of(
     prompt_seed: int = 0,
     chat: bool = False,
     likelihood: bool = False,
+    style: str | Sequence[str] | None = None,
     limit: int | None = None,
     max_tokens: int | None = None,
 ) -> "Asking":
@@ -39,7 +40,8 @@ def asking_of(
 
     prompting = Prompting(prompt, shots, shots_from, chat, prompt_seed)
     decoding = Decoding(max_tokens=max_tokens or default_max_tokens(prompting))
-    return Asking(limit=limit, prompting=prompting, decoding=decoding, likelihood=likelihood)
+    styles = (style,) if isinstance(style, str) else tuple(style or ())
+    return Asking(limit=limit, prompting=prompting, decoding=decoding, likelihood=likelihood, styles=styles)
 
 
 def evaluate(
@@ -55,6 +57,7 @@ def evaluate(
     prompt_seed: int = 0,
     chat: bool = False,
     likelihood: bool = False,
+    style: str | Sequence[str] | None = None,
     limit: int | None = None,
     max_tokens: int | None = None,
     backend: Backend = "auto",
@@ -82,6 +85,7 @@ def evaluate(
         prompt_seed: which examples.
         chat: ask through the model's own chat template.
         likelihood: also weigh answers and options by log-probability.
+        style: ask only questions of a style, or of several; the result says so.
         limit: ask only so many rows of each style and split; the result says so.
         max_tokens: the longest reply, in tokens; 32, and 128 for "cot", if None.
         backend: "hf" (transformers), "vllm", or "auto": vLLM where there is a GPU.
@@ -121,6 +125,7 @@ def evaluate(
         prompt_seed=prompt_seed,
         chat=chat,
         likelihood=likelihood,
+        style=style,
         limit=limit,
         max_tokens=max_tokens,
     )

@@ -13,7 +13,7 @@ ASKED: tuple[str, ...] = ("train", "test", "control")
 
 @dataclass(frozen=True)
 class Asking:
-    """Which rows (`splits`, the first `limit` of each style and split), in what prompt, decoded how.
+    """Which rows (`splits`, the first `limit` of each style and split, some `styles` alone), in what prompt, and how.
 
     `likelihood` also weighs answers and options by the model's log-probabilities. Raises SpecError with a chain of
     thought, whose answer does not follow its prompt.
@@ -24,6 +24,12 @@ class Asking:
     prompting: Prompting = PLAIN
     decoding: Decoding = GREEDY
     likelihood: bool = False
+    styles: tuple[str, ...] = ()
+
+    @property
+    def partial(self) -> bool:
+        """Whether it leaves out rows, or styles, that a score of the whole release has."""
+        return self.limit is not None or bool(self.styles)
 
     def __post_init__(self) -> None:
         if self.likelihood and self.prompting.name == "cot":
@@ -36,6 +42,7 @@ class Asking:
         """As a result keeps it."""
         return {
             "splits": list(self.splits),
+            "styles": list(self.styles),
             "limit": self.limit,
             "prompt": self.prompting.to_dict(),
             "max_tokens": self.decoding.max_tokens,

@@ -9,6 +9,7 @@ from kbench import __version__
 from kbench.benchmarks.pretrained import versions
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.recipe_file import PATHS, file_digests
+from kbench.benchmarks.results import hub_name
 from kbench.errors import OutputError
 from kbench.store import Release
 
@@ -23,7 +24,7 @@ def plan_of(release: Release, base: str, digests: Mapping[str, str], recipe: Tra
     return {
         "version": __version__,
         "release": {"world": release.world, "digest": release.digest},
-        "base": {"model": base, **digests},
+        "base": {"model": hub_name(base), **digests},
         "recipe": recipe.to_dict(),
         "files": file_digests(recipe.to_dict()),
         "packages": versions(),

@@ -70,14 +70,14 @@ def settings_digest(path: Path) -> str:
 
 
 def base_of(model: str) -> str | None:
-    """The base that a run folder was trained from, where it still is, or that an adapter's folder names, else None.
+    """The base that a run was trained from (a folder that is there, or one of the Hub), or that an adapter names.
 
     Raises ModelError where what should say so cannot be read.
     """
     run = Path(model) / RUN
     if run.is_file():
         base = (_read_object(run).get("base") or {}).get("model")
-        if base and Path(base).is_dir():
+        if base and (Path(base).is_dir() or re.fullmatch(r"[^/@]+/[^/@]+@[0-9a-f]{40}", str(base))):
             return str(base)
     return _named_base(Path(model)) if (Path(model) / ADAPTER_CONFIG).is_file() else None
 
@@ -97,10 +97,16 @@ def _read_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def shown_name(model: str) -> str:
-    """How a result calls a model: ORG/NAME@COMMIT of one that lies in the Hub's cache, any other as the user did."""
+def hub_name(model: str) -> str:
+    """ORG/NAME@COMMIT of a folder in the Hub's cache; any other name as it is."""
     found = re.search(r"models--([^/\\]+)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})[/\\]?$", model)
-    return f"{found[1]}/{found[2]}@{found[3][:12]}" if found else model
+    return f"{found[1]}/{found[2]}@{found[3]}" if found else model
+
+
+def shown_name(model: str) -> str:
+    """How a result calls a model: `hub_name` with a short commit."""
+    name = hub_name(model)
+    return name if name == model else name[: name.index("@") + 13]
 
 
 def is_lab(model: str) -> bool:

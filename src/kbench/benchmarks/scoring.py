@@ -98,7 +98,7 @@ def score(
         untuned = without_adapter(tuned) if tuned else None
         score(release, base, where, asking, engine=engine, opened=untuned, progress=told.of_the_base, wait=True)
     tuned = tuned or open_model(model, release, engine, chat=asking.prompting.chat)
-    items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat)
+    items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat, asking.styles)
     requests = requests_of(items, known) if asking.likelihood else []
     next(iter(tuned.weigh(requests[:0])), None) if asking.likelihood else None
     told.begin(len(items) + len(requests))
@@ -126,7 +126,7 @@ def score(
             "engine": tuned.about(),
             **({"adapter_truth": truth} if truth else {}),
             **({"shots": shots_shown(items)} if asking.prompting.shots else {}),
-            "partial": asking.limit is not None,
+            "partial": asking.partial,
             "errors": sum(sample.status == "error" for sample in samples),
             "cost": {**cost, "prompt_tokens": read, "tokens": written},
         }

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,20 +78,26 @@ def load_items(
     limit: int | None = None,
     prompting: Prompting = PLAIN,
     chat: Chat | None = None,
+    styles: Collection[str] = (),
 ) -> list[Item]:
     """Every question of the given splits, or of each style and split the first `limit`; `tone` has no exact answer.
 
-    Each is put as `prompting` says; `chat` is the `chat` of the model to be asked.
+    Of some `styles` alone, where they are named. Each is put as `prompting` says; `chat` is the `chat` of the model to
+    be asked.
 
     Raises:
-        ReleaseError: there is no question.
+        ReleaseError: there is no question, or none of a style that was named.
         SpecError: the limit is below 1, or there are fewer exemplars than the prompting wants.
         ModelError: a chat is wanted and the model has no chat template.
     """
     if limit is not None and limit < 1:
         raise SpecError(f"limit must be at least 1 (got {limit})")
     rows = list[tuple[dict[str, Any], str]]()
-    for style in (config for config in release.configs() if config in QUESTION_STYLES - UNMATCHED):
+    asked = [config for config in release.configs() if config in QUESTION_STYLES - UNMATCHED]
+    if missing := [style for style in styles if style not in asked]:
+        have = ", ".join(asked) or "none"
+        raise ReleaseError(f"the release {release.path} has no questions in style {missing[0]!r} to score: have {have}")
+    for style in (config for config in asked if config in styles or not styles):
         for split in (s for s in splits if s in release.splits(style)):
             rows += [(row, split) for row in release.table(style, split).slice(0, limit).to_pylist()]
     if not rows:

@@ -11,6 +11,7 @@ from kbench.cli.demo import demo
 from kbench.cli.evaluate import evaluate
 from kbench.cli.export import export
 from kbench.cli.generate import generate
+from kbench.cli.glossary import glossary
 from kbench.cli.init import init
 from kbench.cli.know import know
 from kbench.cli.preview import preview
@@ -39,7 +40,7 @@ app.command()(export)
 app.command()(push)
 app.command()(pull)
 app.command()(train)
-app.command("eval")(evaluate)
+app.command("eval", epilog=glossary())(evaluate)
 app.command()(know)
 app.command()(compare)
 app.command()(run)

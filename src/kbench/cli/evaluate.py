@@ -63,6 +63,10 @@ def evaluate(
     measures: Annotated[
         bool, typer.Option("--measures", help="Print every measure, not exact match alone; the result has all.")
     ] = False,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STYLE", help="Ask only questions of a style; may be repeated. [default: all]"),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only the first rows of each style and split; the result says so.")
     ] = None,
@@ -98,6 +102,7 @@ def evaluate(
         prompt_seed=prompt_seed,
         chat=chat,
         likelihood=likelihood,
+        style=style or (),
         limit=limit,
         max_tokens=max_tokens,
     )
@@ -155,7 +160,9 @@ def _print(about: dict[str, Any]) -> None:
     kbench = about["kbench"]
     print_versus_base(kbench["scores"])
     if kbench["partial"]:
-        typer.echo("partial: --limit asked first rows only, of few entities: no score of the whole release")
+        limited = kbench["scoring"]["limit"] is not None
+        left = "--limit asked first rows only, of few entities" if limited else "--style left styles out"
+        typer.echo(f"partial: {left}: no score of the whole release")
     if kbench["errors"]:
         typer.echo(f"{kbench['errors']:,} rows have no reply, so no score: the same command asks them again")
 

@@ -130,6 +130,7 @@ def train(
     from kbench.benchmarks.run import PLAN, check_styles, train_run
     from kbench.benchmarks.settings import Settings
     from kbench.hub.find import find_release
+    from kbench.hub.models import fetch_model
     from kbench.store import prepare_folder
     from kbench.studies.lab import default_cache, lab_base
 
@@ -179,6 +180,8 @@ def train(
                 typer.echo(line, err=True)
         model = str(base.path)
         chosen = fitting(chosen, base.about["context"], recipe, context)
+    else:
+        model = fetch_model(model)
     with _bar("training", "steps", first) as advance:
         run = train_run(opened, model, chosen, target, advance, settings)
     if first:
