@@ -126,7 +126,9 @@ def test_an_unfinished_result_of_another_question_is_refused(
         score(default_sample.release, "oracle", tmp_path)
     with pytest.raises(OutputError, match="another, unfinished result, which differs in model: give another --out"):
         score(lab_release, "random", tmp_path)
-    with pytest.raises(OutputError, match="another, unfinished result, which differs in scoring: give another --out"):
+    with pytest.raises(
+        OutputError, match=r"another, unfinished result, which differs in limit \(None, not 3\): give another --out"
+    ):
         score(lab_release, "oracle", tmp_path, Asking(limit=3))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

@@ -50,7 +50,15 @@ def check_same(held: dict[str, Any], question: dict[str, Any], what: str, out: P
             f"{out} holds {what} on release {was}, not on {question['release']['digest'][:12]}: give another --out"
         )
     if differ:
-        raise OutputError(f"{out} holds {what}, which differs in {', '.join(differ)}: give another --out")
+        named = ", ".join(_choices(held.get(key), question[key]) if key == "scoring" else key for key in differ)
+        raise OutputError(f"{out} holds {what}, which differs in {named}: give another --out")
+
+
+def _choices(held: dict[str, Any] | None, asked: dict[str, Any]) -> str:
+    """In which choices two ways of asking differ: what is held, and what is asked for."""
+    was = held or {}
+    differ = [f"{key} ({was.get(key)}, not {value})" for key, value in asked.items() if was.get(key) != value]
+    return ", ".join(differ) or "scoring"
 
 
 def _identity(question: dict[str, Any]) -> dict[str, Any]:

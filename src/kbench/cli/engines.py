@@ -1,11 +1,12 @@
 """The options that say by what a model is asked, shared by the verbs that ask one."""
 
 import enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kbench.cli.console import need_training
+from kbench.cli.console import need_training, progress_bar
 from kbench.errors import SpecError
 
 if TYPE_CHECKING:
@@ -86,4 +87,7 @@ def fetched(model: str) -> str:
     from kbench.benchmarks.engine import has_weights
     from kbench.hub.models import fetch_model
 
-    return fetch_model(model) if has_weights(model) else model
+    if not has_weights(model) or Path(model).exists():
+        return model
+    with progress_bar(f"looking for {model} on the Hub"):  # without a network that takes minutes
+        return fetch_model(model)
