@@ -137,3 +137,21 @@ def test_a_labelling_that_broke_off_asks_only_the_rest_and_finds_the_same(tiny: 
 def test_a_release_without_questions_cannot_be_labelled(tiny: Release, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="has no qa questions in nowhere"):
         label_facts(tiny, Oracle(), tmp_path, FEW, splits=("nowhere",))
+
+
+def test_a_fact_of_which_an_answer_failed_has_no_label_until_it_is_answered(tiny: Release, tmp_path: Path) -> None:
+    found = label_facts(tiny, Fails(), tmp_path, FEW, limit=10)
+    assert (found.about["facts"], found.about["failed"]) == (9, 1)
+    again = Knows()
+    mended = label_facts(tiny, again, tmp_path, FEW, limit=10)
+    assert (mended.about["facts"], mended.about["failed"], len(again.asked)) == (10, 0, 1)
+    assert not label_facts(tiny, Knows(), tmp_path, FEW, limit=10).labelled_now
+
+
+@dataclass(frozen=True)
+class Fails(Oracle):
+    """An oracle whose fifth sampled prompt gets no reply."""
+
+    def ask(self, items: Sequence[Item], decoding: Decoding) -> Iterator[tuple[int, Reply]]:
+        for place, reply in super().ask(items, decoding):
+            yield place, Reply((), error="cut off") if decoding.temperature and place == 4 else reply

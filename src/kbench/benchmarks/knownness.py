@@ -89,6 +89,10 @@ class _Tally:
             self.asked[kind] += 1
             self.right[kind] += exact_match(read_answer(_PLAIN, self.row, text), self.row["answers"])
 
+    def is_whole(self, probe: Slick) -> bool:
+        """Whether every prompt was answered: a label from fewer answers would be another probe's."""
+        return self.asked == Counter(greedy=probe.prompts, sampled=probe.prompts * probe.samples)
+
 
 def label_facts(
     release: Release,
@@ -104,7 +108,8 @@ def label_facts(
     """Label every fact that a `qa` row of some splits asks for; a finished labelling is left alone.
 
     Each fact is asked in one phrasing, picked by a digest, in each of the probe's prompts. Every answer is kept as it
-    comes, so that an interrupted labelling goes on. A fact whose answers failed is left out and counted.
+    comes, so that an interrupted labelling goes on. A fact of which an answer failed has no label; it is counted, and
+    asked again by the next call.
 
     Args:
         release: with questions in style `qa`.
@@ -137,10 +142,11 @@ def label_facts(
     if (out / KNOWNNESS).is_file():
         about = read_ours(out / KNOWNNESS)
         _check_same({**{key: about.get(key) for key in plan}, "asked_by": plan["asked_by"]}, plan, out)
-        return Knownness(out, about, labelled_now=False)
+        if not about.get("failed"):
+            return Knownness(out, about, labelled_now=False)
     rows = _questions(release, splits, limit)
     items = prompts_of(release, rows, probe)
-    prepare_folder(out, PLAN)
+    prepare_folder(out, PLAN, KNOWNNESS)
     with folder_lock(out):
         if (out / PLAN).is_file():
             _check_same(read_ours(out / PLAN), plan, out)
@@ -155,7 +161,7 @@ def label_facts(
         with kept_in(out) as greedy, kept_in(out, SAMPLED) as sampled:
             ask_all(model, items, Asking(decoding=probe.greedy(max_tokens)), greedy, step)
             ask_all(model, items, Asking(decoding=probe.sampled(max_tokens)), sampled, step)
-            tallies = _tallies(items, greedy, sampled)
+            tallies = [t for t in _tallies(items, greedy, sampled) if t.is_whole(probe)]
         cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
         table = _table(release, tallies)
         write_table(out / LABELLED, table)
@@ -170,7 +176,8 @@ def label_facts(
             "cost": cost,
         }
         write_json(out / KNOWNNESS, about)
-        for name in (PLAN, KEPT, SAMPLED):
+        # What failed is asked again by the next call, and only that.
+        for name in (PLAN,) if about["failed"] else (PLAN, KEPT, SAMPLED):
             (out / name).unlink()
     return Knownness(out, about, labelled_now=True)
 
@@ -220,7 +227,7 @@ def _tallies(items: list[Item], greedy: Kept, sampled: Kept) -> list[_Tally]:
         tally = tallies.setdefault(item.row["id"], _Tally(item.row))
         tally.add("greedy", greedy.failed(item))
         tally.add("sampled", sampled.failed(item))
-    return [tally for tally in tallies.values() if tally.asked["greedy"] and tally.asked["sampled"]]
+    return list(tallies.values())
 
 
 def _table(release: Release, tallies: list[_Tally]) -> pa.Table:
