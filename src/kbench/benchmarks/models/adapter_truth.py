@@ -66,7 +66,7 @@ def adapter_truth(
         raise ModelError(f"the adapter {adapter} was changed while it was checked: score it again")
     return {
         "applied": not zero,
-        "digest": read.digest,
+        "weights_and_config": read.digest,
         "largest_change": first.change,
         "noise": noise,
         "zero": zero,
