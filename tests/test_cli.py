@@ -67,7 +67,10 @@ REFUSED = [
         ["train", "--release", "{lab}", "--model", "./gone", "--out", "new"],
         "no model './gone': there is no such folder",
     ),
-    (["train", "--release", "{lab}", "--replay", "2", "--out", "new"], "replay must be at least 0 and less than 1 (got 2.0)"),
+    (
+        ["train", "--release", "{lab}", "--replay", "2", "--out", "new"],
+        "replay must be at least 0 and less than 1 (got 2.0)",
+    ),
     (["eval", "--release", "{lab}", "--model", "./gone", "--out", "new"], "no model './gone': there is no such folder"),
     (["eval", "--release", "{lab}", "--model", "majority", "--out", "full"], "full holds something else"),
     (["demo", "--seeds", "1"], "--seeds needs 3 to 64 different seeds (got 1)"),

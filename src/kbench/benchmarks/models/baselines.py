@@ -1,5 +1,6 @@
 """Models that need no weights: the oracle, a uniform guess, and the relation's commonest value."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from kbench.errors import ModelError
 from kbench.ids import digest_of
 
 
-class Baseline:
+class Baseline(ABC):
     """What the models without weights share: a reply is made from the row alone, and nothing has a likelihood."""
 
     name: str
@@ -24,9 +25,9 @@ class Baseline:
         for place, item in enumerate(items):
             yield place, Reply((self.reply(item),) * decoding.samples)
 
+    @abstractmethod
     def reply(self, item: Item) -> str:
         """What is said to an item."""
-        raise NotImplementedError
 
     def weigh(self, asked: Sequence[tuple[Item, str]]) -> Iterator[tuple[int, Weight]]:
         """Raises ModelError: there are no probabilities."""
