@@ -165,3 +165,13 @@ def test_a_scoring_that_was_killed_while_it_wrote_goes_on(lab_release: Release, 
     assert again.scored_now
     assert again.about["results"] == whole["results"]
     assert not (tmp_path / PLAN).exists()
+
+
+def test_what_a_kill_behind_the_last_file_leaves_is_cleared_by_the_next_call(
+    lab_release: Release, tmp_path: Path
+) -> None:
+    score(lab_release, "oracle", tmp_path)
+    (tmp_path / PLAN).write_text("{}", encoding="utf-8")
+    (tmp_path / KEPT).write_text("", encoding="utf-8")
+    assert not score(lab_release, "oracle", tmp_path).scored_now
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.json", "samples.parquet"]

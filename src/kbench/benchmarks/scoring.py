@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow as pa
 from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.engine import ENGINE, Engine
 from kbench.benchmarks.evaluate import ask_all, judge, weigh_all
-from kbench.benchmarks.kept import KEPT, kept_in
+from kbench.benchmarks.kept import KEPT, Kept, kept_in
 from kbench.benchmarks.likelihood import likelihoods, requests_of
 from kbench.benchmarks.metrics import Sample, accuracies
 from kbench.benchmarks.models.adapter_files import is_adapter, read_adapter
@@ -19,7 +20,7 @@ from kbench.benchmarks.models.open import asked_by, check_model, open_model, wit
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.question import base_folder, check_same, question_of
 from kbench.benchmarks.results import RESULTS, read_ours, read_result, read_verdicts, write_result
-from kbench.benchmarks.tasks import Item, guessing, load_items, shots_shown
+from kbench.benchmarks.tasks import Guessing, Item, guessing, load_items, shots_shown
 from kbench.lock import folder_lock
 from kbench.rows import Rows
 from kbench.store import Release, prepare_folder, write_json
@@ -114,11 +115,7 @@ def score(
         with kept_in(out) as kept:
             ask_all(tuned, items, asking, kept, told.step)
             weigh_all(tuned, requests, kept, told.step)
-            samples = [judge(item, kept.failed(item), asking.prompting) for item in items]
-            if asking.likelihood:
-                weights = [kept.weight(item, text) for item, text in requests]
-                found_likely = likelihoods(items, known, weights)
-                samples = [replace(s, likelihood=each) for s, each in zip(samples, found_likely, strict=True)]
+            samples = _judged(items, requests, known, asking, kept)
             read, written = kept.tokens(items)
         cost = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}
         about = {
@@ -132,10 +129,22 @@ def score(
         }
         scores = accuracies(samples, known, read_verdicts(where) if where else None)
         result = write_result(out, release, question["model"], scores, samples, about)
-        (out / PLAN).unlink()
+        (out / PLAN).unlink(missing_ok=True)
         if not about["errors"]:
-            (out / KEPT).unlink()
+            (out / KEPT).unlink(missing_ok=True)
     return Result(out, result, samples, scored_now=True)
+
+
+def _judged(
+    items: list[Item], requests: list[tuple[Item, str]], known: Guessing, asking: Asking, kept: Kept
+) -> list[Sample]:
+    """The sample of each item, of the replies and likelihoods that were kept."""
+    samples = [judge(item, kept.failed(item), asking.prompting) for item in items]
+    if not asking.likelihood:
+        return samples
+    weights = [kept.weight(item, text) for item, text in requests]
+    weighed = likelihoods(items, known, weights)
+    return [replace(sample, likelihood=each) for sample, each in zip(samples, weighed, strict=True)]
 
 
 def _truth(tuned: Model, model: str, base: str | None, items: Sequence[Item], engine: Engine) -> dict[str, Any] | None:
@@ -155,7 +164,12 @@ def _finished(out: Path, question: dict[str, Any]) -> Result | None:
     if found is None:
         return None
     check_same(found["kbench"], question, f"another result (of {found['model_name']})", out)
-    return None if found["kbench"].get("errors") else Result(out, found, [], scored_now=False)
+    if found["kbench"].get("errors"):
+        return None
+    for left in (PLAN, KEPT):  # of a process that was killed right behind its last file
+        with suppress(OSError):
+            (out / left).unlink()
+    return Result(out, found, [], scored_now=False)
 
 
 def _check_unfinished(out: Path, plan: dict[str, Any]) -> None:
