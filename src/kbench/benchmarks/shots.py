@@ -96,14 +96,6 @@ def load_pool(release: Release, styles: Collection[str]) -> Pool:
     )
 
 
-def exemplar_source(release: Release, styles: Collection[str] = QUESTION_STYLES) -> dict[str, str]:
-    """The split that exemplars of each style come from first: `pretrain`, `train`, or by relation the one or other."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for (style, _), splits in load_pool(release, styles).subjects.items():
-        found[style].add(next(iter(splits)))
-    return {style: " and ".join(sorted(splits)) for style, splits in sorted(found.items()) if style in styles}
-
-
 def exemplars(
     pool: Pool, row: Row, k: int, seed: int, *, shots_from: ShotsFrom = "same", one_set: bool = False
 ) -> list[Row]:
