@@ -61,8 +61,8 @@ class Diet:
             rows = [row for row in rows if row["fact_ids"] and wanted >= {self.labels.get(f) for f in row["fact_ids"]}]
         if self.recipe.idk or self.recipe.curriculum != "none":
             self._need_labels(style, rows)
-        if self.recipe.paraphrases is not None:
-            rows = fewer_phrasings(rows, self.recipe.paraphrases)
+        if self.recipe.paraphrases is not None or self.recipe.exposures is not None:
+            rows = fewer_phrasings(rows, self.recipe.paraphrases, self.recipe.exposures)
         if self.recipe.idk and style in QUESTION_STYLES:
             rows = [{**row, "answer": IDK, "answers": [IDK]} if self.label(row) == "Unknown" else row for row in rows]
         return rows
@@ -161,9 +161,10 @@ class Diet:
             )
 
 
-def fewer_phrasings(rows: list[Row], most: int) -> list[Row]:
+def fewer_phrasings(rows: list[Row], most: int | None, exposures: int | None = None) -> list[Row]:
     """Of the rows that say or ask the same, at most so many, with the repeats of all: no fact loses an exposure.
 
+    With `exposures` they are shown so many times together; where that is less than their number, so many are shown.
     Which are kept is drawn by the facts and the template, so that those of `most` are among those of `most + 1`. What
     a reversal says counts apart from what a statement says.
     """
@@ -175,9 +176,9 @@ def fewer_phrasings(rows: list[Row], most: int) -> list[Row]:
     repeats: dict[str, int] = {}
     for (facts, *_), same in alike.items():
         kept = sorted(same, key=lambda row: (digest_of(*facts, row["template_id"]), row["id"]))[:most]
-        each, over = divmod(sum(row["repeat"] for row in same), len(kept))
-        if len(kept) == len(same):
+        each, over = divmod(exposures or sum(row["repeat"] for row in same), len(kept))
+        if len(kept) == len(same) and exposures is None:
             repeats |= {row["id"]: row["repeat"] for row in kept}
         else:
-            repeats |= {row["id"]: each + (place < over) for place, row in enumerate(kept)}
+            repeats |= {row["id"]: each + (place < over) for place, row in enumerate(kept) if each or place < over}
     return [{**row, "repeat": repeats[row["id"]]} for row in rows if row["id"] in repeats]

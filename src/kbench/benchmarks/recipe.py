@@ -20,8 +20,8 @@ LABELS: tuple[Label, ...] = get_args(Label)
 class TrainRecipe:
     """How a model is finetuned, each field by its own name in a recipe file.
 
-    What is read: `styles` of the release, of each fact at most `paraphrases` phrasings a style (None: all), `order`
-    either mixed or one style after the other; `permutations` of each document's sentences beside the document itself;
+    What is read: `styles` of the release, of each fact at most `paraphrases` phrasings a style (None: all), in an epoch
+    `exposures` times a style (None: as the release says), `order` either mixed or one style after the other; `permutations` of each document's sentences beside the document itself;
     rows of `reversals` and `implications` as the release has them (None), only if it has them (True), or left out
     (False). `replay` is the share of tokens taken from the release's `pretrain` split, or from the texts of the file
     `replay_text`. By a folder that `kbench know` wrote (`knownness`): only facts with these labels (`only`), `idk`
@@ -42,6 +42,7 @@ class TrainRecipe:
     styles: tuple[str, ...] = ("qa",)
     epochs: int = 1
     paraphrases: int | None = None
+    exposures: int | None = None
     order: Order = "mixed"
     permutations: int = 0
     reversals: bool | None = None
