@@ -17,13 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from kbench.benchmarks.diet import IDK, Diet, fewer_phrasings
+from kbench.benchmarks.diet import IDK, Diet
 from kbench.benchmarks.examples import examples_of
 from kbench.benchmarks.knownness import label_facts
 from kbench.benchmarks.labels import labels_of
 from kbench.benchmarks.models.baselines import Oracle
 from kbench.benchmarks.packing import IGNORED, PackedRows, training_rows
 from kbench.benchmarks.permute import orders_of, sentences_of
+from kbench.benchmarks.phrasings import fewer_phrasings
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import LABELS, TrainRecipe
 from kbench.benchmarks.replay import texts_in
