@@ -64,6 +64,22 @@ def written(folder: Path, text: str) -> Path:
         ),
         ({"bf16": 1}, "bf16 must be a valid boolean (got 1)"),
         ({"batch": 8, "processes": 3}, "batch must be a multiple of processes: all share its rows (got 8 and 3)"),
+        (
+            {"chains": True, "styles": ("article",)},
+            "chains = true needs the style multihop, or replay from pretrain (styles: article; replay: 0.0)",
+        ),
+        (
+            {"chains": True, "replay": 0.5, "replay_text": "a.txt"},
+            "chains = true needs the style multihop, or replay from pretrain (styles: qa; replay: 0.5)",
+        ),
+        (
+            {"chains": True, "styles": ("multihop",), "chat": True},
+            "chains = true has no form with chat = true: leave one of them out",
+        ),
+        (
+            {"chains": True, "styles": ("multihop",), "idk": True, "knownness": "k"},
+            "chains = true has no form with idk = true: leave one of them out",
+        ),
         ({"early_stop": True}, "early_stop = true needs watch, the questions asked each epoch, above 0 (got 0)"),
         ({"patience": 2}, "patience = 2 needs watch, the questions asked each epoch, above 0 (got 0)"),
         ({"seed": -1}, "seed must lie in 0 to 4,294,967,295 (got -1)"),

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kbench.benchmarks.chains import CHAINED, begin_chained, in_both_forms, with_chains
 from kbench.benchmarks.labels import KNOWN, Labels, labels_of, least_known
 from kbench.benchmarks.permute import orders_of
 from kbench.benchmarks.recipe import LABELS, Label, TrainRecipe
@@ -85,8 +86,15 @@ class Diet:
     def lessons(self, style: str) -> list[Lesson]:
         """The rows of a style as lessons."""
         place = self.recipe.styles.index(style) if self.recipe.order == "sequence" else 0
+        rows = self.rows(style)
+        if self.recipe.chains and style == CHAINED:
+            begin = begin_chained(rows)
+            return [
+                Lesson((row, chained), row["repeat"], int(row["id"] in begin), (place, self._rank(row)))
+                for row, chained in zip(rows, with_chains(self.release, rows), strict=True)
+            ]
         found = []
-        for row in self.rows(style):
+        for row in rows:
             wordings = (row, *self._permuted(row)) if style == "article" else (row,)
             first = int(digest_of("wording", row["id"])[:8], 16) % len(wordings)
             found.append(Lesson(wordings, row["repeat"], first, (place, self._rank(row))))
@@ -116,6 +124,8 @@ class Diet:
             raise ReleaseError(
                 f"the release {self.release.path} has {where} for known_at_end = {self.recipe.known_at_end}: {remedy}"
             )
+        if self.recipe.chains and CHAINED in found:
+            found[CHAINED] = in_both_forms(self.release, found[CHAINED])
         return found
 
     @cached_property

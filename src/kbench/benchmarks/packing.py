@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from kbench.benchmarks.chains import check_knows_chains
 from kbench.benchmarks.diet import Diet, Lesson
 from kbench.benchmarks.examples import Example, tokenized
 from kbench.benchmarks.recipe import TrainRecipe
@@ -152,6 +153,8 @@ def training_rows(release: Release, tokenizer: Any, recipe: TrainRecipe) -> Pack
     Only `train` and `pretrain` are opened. Raises ReleaseError or SpecError where a method of the recipe has nothing
     to work on, and SpecError where a text is longer than the context.
     """
+    if recipe.chains:
+        check_knows_chains(tokenizer)
     diet, stream = Diet(release, recipe), random.Random(recipe.seed)
     lessons = [lesson for style in recipe.styles for lesson in _learned(diet, style, tokenizer)]
     if not lessons:

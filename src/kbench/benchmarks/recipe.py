@@ -26,7 +26,8 @@ class TrainRecipe:
     (False). `replay` is the share of tokens taken from the release's `pretrain` split, or from the texts of the file
     `replay_text`. By a folder that `kbench know` wrote (`knownness`): only facts with these labels (`only`), `idk`
     answers "I don't know." where the fact was Unknown, `curriculum` by label, `known_at_end` a share of tokens about
-    known facts after all else.
+    known facts after all else. `chains` writes the chain of hops before the answer in half of the exposures of style
+    multihop, also in those that are replayed.
 
     How: `method` full or lora (`lora_rank`, `lora_alpha`, `lora_dropout`, `lora_targets`: module names, none for every
     linear layer but the head), `context` and `batch` in tokens and rows of that many tokens (all processes together),
@@ -52,6 +53,7 @@ class TrainRecipe:
     idk: bool = False
     curriculum: Curriculum = "none"
     known_at_end: float = 0.0
+    chains: bool = False
     method: Method = "full"
     lora_rank: int = 16
     lora_alpha: int = 32

@@ -120,6 +120,13 @@ def _conflicts(recipe: "TrainRecipe") -> Iterator[tuple[bool, str]]:
         recipe.chat and not questions | set(recipe.styles) & {"dialogue"},
         f"chat = true needs a style of questions or dialogues (styles: {styles})",
     )
+    replayed = recipe.replay and not recipe.replay_text
+    yield (
+        recipe.chains and "multihop" not in recipe.styles and not replayed,
+        f"chains = true needs the style multihop, or replay from pretrain (styles: {styles}; replay: {recipe.replay})",
+    )
+    for name, other in (("chat", recipe.chat), ("idk", recipe.idk)):
+        yield recipe.chains and other, f"chains = true has no form with {name} = true: leave one of them out"
     for name in ("early_stop", "patience"):
         value = getattr(recipe, name)
         yield (

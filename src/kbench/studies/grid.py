@@ -23,11 +23,15 @@ LAB = "lab"
 
 @dataclass(frozen=True)
 class GridRelease:
-    """A release by its name in the grid: one that there is (`source`), or one to generate from a recipe file."""
+    """A release by its name in the grid: one that there is (`source`), or one to generate from a recipe file.
+
+    With `each_seed` every seed has a world of its own: the recipe's, with that seed.
+    """
 
     name: str
     source: str = ""
     recipe: str = ""
+    each_seed: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Reporting:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: a name of each factor, and the seed of its training. A base has none."""
+    """One cell: a name of each factor, and the seed of its training. Of a base None, where all seeds share a world."""
 
     release: str
     model: str
@@ -121,9 +125,14 @@ class Grid:
     engine: Engine = ENGINE
     raw: Mapping[str, Any] | None = None
     """The file as it was read, for the account of what was run."""
+    chosen: tuple[Cell, ...] | None = None
+    """The cells, where they are not all that can be made."""
 
     def cells(self) -> Iterator[Cell]:
         """Every cell that is not left out: a base once, whatever the seeds."""
+        if self.chosen is not None:
+            yield from self.chosen
+            return
         for release, model, recipe in product(self.releases, self.models, self.recipes):
             for seed, prompt in product(self.seeds if recipe.train else (None,), self.prompts):
                 cell = Cell(release.name, model.name, recipe.name, prompt.name, seed)

@@ -1,16 +1,21 @@
 """What a worker of a grid is told: everything of one task, as a small value that goes to another process."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.engine import Engine
 from kbench.benchmarks.results import LAB_BASE
+from kbench.generator.named import load_recipe
+from kbench.generator.recipe import Recipe
 
-Kind = Literal["release", "base", "train", "score"]
-KINDS: tuple[Kind, ...] = ("release", "base", "train", "score")
+Kind = Literal["release", "base", "train", "score", "part"]
+KINDS: tuple[Kind, ...] = ("release", "base", "train", "score", "part")
+
+PART = "part.json"
+"""In the folder of a part: what was read of it, last."""
 
 BASE = "base.json"
 """In the folder of a base that was built: where it lies."""
@@ -35,12 +40,19 @@ class BaseRef:
         return (Path(self.path) / LAB_BASE).is_file()
 
 
+def seeded_recipe(path: str, seed: int | None) -> Recipe:
+    """The recipe in a file, of another world where a seed is given."""
+    recipe = load_recipe(path)
+    return recipe if seed is None else replace(recipe, seed=str(seed))
+
+
 @dataclass(frozen=True)
 class Generate:
-    """Write a release from a recipe file."""
+    """Write a release from a recipe file, with a seed of its own where it says one."""
 
     recipe: str
     out: Path
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,4 +88,17 @@ class Score:
     out: Path
 
 
-Order = Generate | Build | Train | Score
+@dataclass(frozen=True)
+class Measure:
+    """Do one seed of a part of a study: an experiment of a shape of its own, and the runs that it is about."""
+
+    part: str
+    release: Path | None
+    base: BaseRef | None
+    runs: dict[str, Path]
+    options: dict[str, Any]
+    seed: int
+    out: Path
+
+
+Order = Generate | Build | Train | Score | Measure

@@ -11,11 +11,21 @@ from kbench import __version__
 from kbench.benchmarks.recipe_file import file_digests
 from kbench.benchmarks.results import RUN, model_digests, read_result
 from kbench.errors import KbenchError
-from kbench.generator.named import load_recipe
 from kbench.ids import json_digest
 from kbench.store import MANIFEST, Release
 from kbench.studies.grid import Cell, Grid, GridModel, GridPrompt, GridRecipe, GridRelease
-from kbench.studies.grid_orders import BASE, BaseRef, Build, Generate, Kind, Order, Score, Train
+from kbench.studies.grid_orders import (
+    BASE,
+    PART,
+    BaseRef,
+    Build,
+    Generate,
+    Kind,
+    Order,
+    Score,
+    Train,
+    seeded_recipe,
+)
 
 Find = Callable[[str], Release]
 """The release that a name means: a folder, one on the shelf, or one on the Hub."""
@@ -67,7 +77,7 @@ def _is_made(kind: Kind, folder: Path) -> bool:
         return result is not None and not result["kbench"].get("errors")
     if kind == "base":
         return (folder / BASE).is_file() and BaseRef("", folder).is_there()
-    return (folder / {"release": MANIFEST, "train": RUN}[kind]).is_file()
+    return (folder / {"release": MANIFEST, "train": RUN, "part": PART}[kind]).is_file()
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,8 @@ class Plan:
 
     tasks: dict[Path, Task]
     cells: tuple[Planned, ...]
+    beside: tuple[Path, ...] = ()
+    """What is wanted beside the cells."""
 
     @cached_property
     def done(self) -> frozenset[Path]:
@@ -97,7 +109,7 @@ class Plan:
     def todo(self) -> dict[Path, Task]:
         """What is still to be done: no base is built anew for cells that are all finished."""
         wanted: set[Path] = set()
-        waiting = [planned.result for planned in self.cells]
+        waiting = [*(planned.result for planned in self.cells), *self.beside]
         while waiting:
             folder = waiting.pop()
             if folder not in wanted and folder not in self.done:
@@ -117,11 +129,13 @@ def plan_grid(grid: Grid, out: Path, find: Find, fetch: Fetch) -> Plan:
 
     A model that cannot be fetched stops nothing: its tasks say why, when they are tried.
     """
-    return _Planner(grid, out, find, fetch).plan()
+    return Planner(grid, out, find, fetch).plan()
 
 
 @dataclass
-class _Planner:
+class Planner:
+    """Plans tasks under a folder: those of a grid's cells, and what a study has beside them."""
+
     grid: Grid
     out: Path
     find: Find
@@ -131,49 +145,62 @@ class _Planner:
     held: dict[Path, dict[str, Path]] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     models: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    releases: dict[tuple[str, int | None], Path] = field(default_factory=dict)
+    names: dict[Path, str] = field(default_factory=dict)
 
     def plan(self) -> Plan:
+        """The tasks of every cell."""
         wanted = list(self.grid.cells())
         models = {model.name: model for model in self.grid.models}
         recipes = {recipe.name: recipe for recipe in self.grid.recipes}
         prompts = {prompt.name: prompt for prompt in self.grid.prompts}
-        asked = {cell.release for cell in wanted}
-        releases = {each.name: self._release(each) for each in self.grid.releases if each.name in asked}
+        releases = {release.name: release for release in self.grid.releases}
         cells = []
         for cell in wanted:
             model, recipe, prompt = models[cell.model], recipes[cell.recipe], prompts[cell.prompt]
-            release = releases[cell.release]
-            base, ref = self._base(cell.release, release, model)
+            release = self.release(releases[cell.release], cell.seed)
+            base, ref = self.base(release, model)
             untuned = self._score(cell, release, ref, base, prompt)
             run = None
             if recipe.train:
-                run = self._train(cell, release, model, ref, recipe)
+                run = self.train(cell, release, model, ref, recipe)
             result = self._score(cell, release, ref, run, prompt, untuned) if run else untuned
             cells.append(Planned(cell, release, untuned, run, result))
         # Python keeps the order in which tasks were first planned, and each was planned after what it needs.
         return Plan(self.tasks, tuple(cells))
 
-    def _release(self, release: GridRelease) -> Path:
+    def release(self, release: GridRelease, seed: int | None) -> Path:
+        """The folder of a release; where each seed has a world of its own, of that seed's."""
+        key = release.name, seed if release.each_seed else None
+        if key not in self.releases:
+            self.releases[key] = self._found(release, key[1])
+            self.names[self.releases[key]] = release.name if key[1] is None else f"{release.name}.seed{seed}"
+        return self.releases[key]
+
+    def _found(self, release: GridRelease, seed: int | None) -> Path:
         if release.source:
             found = self.find(release.source)
             self.digests[str(found.path)] = found.digest
             return found.path
-        recipe = load_recipe(release.recipe)
+        recipe = seeded_recipe(release.recipe, seed)
         digest = json_digest(recipe.describe(recipe.pack()))
-        folder = self._folder(self.out / "releases", release.name, digest)
+        name = release.name if seed is None else f"{release.name}.seed{seed}"
+        folder = self.folder(self.out / "releases", name, digest)
         self.digests[str(folder)] = digest
-        return self._add(Task("release", f"release {release.name}", folder, (), Generate(release.recipe, folder)))
+        title = f"release {release.name}" if seed is None else f"release {release.name} seed {seed}"
+        return self.add(Task("release", title, folder, (), Generate(release.recipe, folder, seed)))
 
-    def _base(self, name: str, release: Path, model: GridModel) -> tuple[Path, BaseRef]:
+    def base(self, release: Path, model: GridModel) -> tuple[Path, BaseRef]:
         """The folder that the results of a base lie in, and how the base is found."""
         source, weights = self._model(model)
         identity = json_digest([__version__, self.digests[str(release)], weights, dict(model.lab)])
-        folder = self._folder(self.out / "bases", f"{name}.{model.name}", identity)
+        name = self.names[release]
+        folder = self.folder(self.out / "bases", f"{name}.{model.name}", identity)
         self.digests[str(folder)] = identity
         if not model.is_lab:
             return folder, BaseRef(source, None)
         order = Build(release, dict(model.lab), folder)
-        self._add(Task("base", f"base {model.name} of {name}", folder, self._made(release), order))
+        self.add(Task("base", f"base {model.name} of {name}", folder, self.made(release), order))
         return folder, BaseRef("", folder)
 
     def _model(self, model: GridModel) -> tuple[str, Any]:
@@ -186,17 +213,18 @@ class _Planner:
             self.models[model.name] = source, model_digests(Path(source)) or source
         return self.models[model.name]
 
-    def _train(self, cell: Cell, release: Path, model: GridModel, ref: BaseRef, recipe: GridRecipe) -> Path:
+    def train(self, cell: Cell, release: Path, model: GridModel, ref: BaseRef, recipe: GridRecipe) -> Path:
+        """The folder of a run."""
         values = {**recipe.values, "seed": cell.seed}
-        base = self._base(cell.release, release, model)[0]
+        base = self.base(release, model)[0]
         digest = json_digest([self.digests[str(base)], {**values, **file_digests(values)}])
         name = f"{cell.release}.{cell.model}.{cell.recipe}.seed{cell.seed}"
-        cells = self._folder(self.out / "cells", name, digest)
+        cells = self.folder(self.out / "cells", name, digest)
         self.digests[str(cells / "run")] = digest
         title = f"training {cell.release} {cell.model} {cell.recipe} seed {cell.seed}"
         order = Train(release, ref, values, self.grid.engine.trust_remote_code, cells / "run")
-        needs = (*self._made(release), *self._made(base))
-        return self._add(Task("train", title, cells / "run", needs, order, self._group(ref, recipe)))
+        needs = (*self.made(release), *self.made(base))
+        return self.add(Task("train", title, cells / "run", needs, order, self._group(ref, recipe)))
 
     def _score(
         self, cell: Cell, release: Path, ref: BaseRef, model: Path, prompt: GridPrompt, untuned: Path | None = None
@@ -204,26 +232,28 @@ class _Planner:
         """The scoring of a base (`untuned` is None), or of a run beside its base."""
         within = model.parent if untuned else model
         digest = json_digest([self.digests[str(model)], prompt.asking.to_dict()])
-        folder = self._folder(within, prompt.name, digest)
+        folder = self.folder(within, prompt.name, digest)
         run = model if untuned else None
         order = Score(release, ref, run, untuned, prompt.asking, self.grid.engine, folder)
-        needs = (*self._made(release), *self._made(model), *self._made(untuned))
+        needs = (*self.made(release), *self.made(model), *self.made(untuned))
         told = cell if untuned else f"base {cell.model} of {cell.release} {cell.prompt}"
         group = self.tasks[model].group if untuned else ""
-        return self._add(Task("score", f"scoring {told}", folder, needs, order, group))
+        return self.add(Task("score", f"scoring {told}", folder, needs, order, group))
 
     def _group(self, ref: BaseRef, recipe: GridRecipe) -> str:
         """Adapters of one base can be scored by one engine of vLLM."""
         return f"{ref.source or ref.folder}" if recipe.values.get("method") == "lora" else ""
 
-    def _made(self, folder: Path | None) -> tuple[Path, ...]:
+    def made(self, folder: Path | None) -> tuple[Path, ...]:
+        """What a task that needs a folder waits for: nothing, where no task makes it."""
         return (folder,) if folder in self.tasks else ()
 
-    def _add(self, task: Task) -> Path:
+    def add(self, task: Task) -> Path:
+        """Plan a task, where it is not planned already."""
         self.tasks.setdefault(task.folder, task)
         return task.folder
 
-    def _folder(self, parent: Path, name: str, digest: str) -> Path:
+    def folder(self, parent: Path, name: str, digest: str) -> Path:
         """The folder of some content: one that is there under whatever name, else one of this name."""
         key = digest[:12]
         if (parent, key) not in self.folders:

@@ -16,7 +16,7 @@ from kbench.studies.grid_workers import Ended, Told, Worker, hear_all, workers
 ABOUT = "grid.json"
 """What a grid's folder keeps of it, and is known by."""
 
-SECONDS: dict[Kind, float] = {"release": 3.0, "base": 60.0, "train": 20.0, "score": 5.0}
+SECONDS: dict[Kind, float] = {"release": 3.0, "base": 60.0, "train": 20.0, "score": 5.0, "part": 20.0}
 """What a task is taken to cost beside the others, for the progress bar, as long as none of its kind is done."""
 
 _WAIT = 0.5
@@ -68,8 +68,12 @@ def run_grid(
         plan = plan_grid(grid, out, find, fetch)
         if not (out / ABOUT).is_file():
             write_json(out / ABOUT, {"name": grid.name, "status": "unfinished"})
-        outcome = _Running(plan, grid.engine.backend, report).run(jobs)
-    return outcome
+        return run_plan(plan, grid.engine.backend, jobs, report)
+
+
+def run_plan(plan: Plan, backend: str, jobs: int | None, report: Report) -> Outcome:
+    """Do the tasks of a plan that are not done; the caller holds the folder."""
+    return _Running(plan, backend, report).run(jobs)
 
 
 @dataclass

@@ -15,10 +15,9 @@ from kbench.benchmarks.run import check_styles, train_run
 from kbench.benchmarks.scoring import score
 from kbench.benchmarks.settings import Settings
 from kbench.errors import ModelError
-from kbench.generator.named import load_recipe
 from kbench.generator.release import generate
 from kbench.store import open_release, write_json
-from kbench.studies.grid_orders import BASE, Build, Generate, Order, Score, Train
+from kbench.studies.grid_orders import BASE, Build, Generate, Measure, Order, Score, Train, seeded_recipe
 from kbench.studies.lab import LabRecipe, default_cache, lab_base
 
 Report = Callable[[float], None]
@@ -36,7 +35,7 @@ def do(order: Order, report: Report, opened: Model | None = None) -> None:
 
     match order:
         case Generate():
-            generate(load_recipe(order.recipe), order.out, progress=step)
+            generate(seeded_recipe(order.recipe, order.seed), order.out, progress=step)
         case Build():
             release = open_release(order.release)
             base = lab_base(release, default_cache(), lab_recipe(order.lab), step)
@@ -45,6 +44,10 @@ def do(order: Order, report: Report, opened: Model | None = None) -> None:
             _train(order, step)
         case Score():
             _score(order, step, opened)
+        case Measure():
+            from kbench.studies.parts import measure
+
+            measure(order, step)
 
 
 def lab_recipe(values: dict[str, Any]) -> LabRecipe:

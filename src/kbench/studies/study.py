@@ -1,0 +1,207 @@
+"""A study as data: the factors of its training cells, what is read off them, and the claims that are judged."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+BASE = "base"
+"""The cell that is not trained."""
+
+Ask = str
+Direction = Literal["above", "within"]
+Term = tuple[float, str, str]
+"""A weight, a cell, and a reading of it."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Factor(_Value):
+    """A factor of the training: its levels, each with the recipe fields that it sets, and the level of the centre."""
+
+    title: str
+    centre: str
+    levels: dict[str, dict[str, Any]] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _has_its_centre(self) -> "Factor":
+        if self.centre not in self.levels:
+            raise ValueError(f"the centre {self.centre!r} is none of its levels: have {', '.join(self.levels)}")
+        return self
+
+
+class Within(_Value):
+    """A factor inside a cell: each level is a reading of the same model's answers."""
+
+    title: str
+    centre: str
+    levels: dict[str, str] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _has_its_centre(self) -> "Within":
+        if self.centre not in self.levels:
+            raise ValueError(f"the centre {self.centre!r} is none of its levels: have {', '.join(self.levels)}")
+        return self
+
+
+class Arm(_Value):
+    """A cell beside the design: levels of factors, and recipe fields over them; `asks` beside the first."""
+
+    title: str
+    levels: dict[str, str] = {}
+    train: dict[str, Any] = {}
+    asks: tuple[Ask, ...] = ()
+
+
+class Part(_Value):
+    """An experiment of a shape of its own: the tone pole, or capacity; `options` are what its code takes."""
+
+    title: str
+    kind: Literal["tones", "capacity"]
+    options: dict[str, Any] = {}
+
+
+class Asked(_Value):
+    """A way of asking, by the options of `kbench eval`; of some styles alone where they are named."""
+
+    prompt: str = "plain"
+    shots: int = 0
+    splits: tuple[str, ...] = ("test", "control")
+    styles: tuple[str, ...] = ()
+    max_tokens: int = 8
+    limit: int | None = None
+
+
+class Reading(_Value):
+    """Which answers are read: those that fit every key that is set. The reading is the share of right ones.
+
+    `bridge`: multi-step questions whose last fact was used (`seen`) or never used (`unseen`) by multi-step questions of
+    the same kind in training. `taught`, `celebrity`: subjects that the cell's recipe teaches, or says in all phrasings.
+    """
+
+    title: str
+    ask: Ask = "plain"
+    styles: tuple[str, ...]
+    probes: tuple[str, ...]
+    relations: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ("new",)
+    types: tuple[str, ...] = ()
+    bridge: Literal["", "seen", "unseen"] = ""
+    taught: bool | None = True
+    celebrity: bool | None = None
+    less: Literal["", "control", "base"] = ""
+    """What is taken off it: the same of never-trained twins, or what the base answers."""
+
+
+class Gate(_Value):
+    """What must hold before a claim is read: a level of at least so much.
+
+    With `each`, a seed that is below it is left out; else the mean over seeds counts.
+    """
+
+    title: str
+    cell: str
+    reading: str
+    least: float
+    each: bool = False
+    lab: bool = False
+    """Whether it is asked of the lab's bases alone: what another model was pretrained on is not this world's."""
+
+
+class Effect(_Value):
+    """A sum of levels with weights, computed in each seed, and where its interval must lie.
+
+    `above`: all of it above `least`. `within`: all of it between minus `bound` and `bound`; with `bound_of`, between
+    minus and plus another sum.
+    """
+
+    title: str = ""
+    of: tuple[Term, ...] = Field(min_length=1)
+    direction: Direction = "above"
+    least: float = 0.0
+    bound: float = 0.0
+    bound_of: tuple[Term, ...] = ()
+
+
+class Claim(_Value):
+    """A sentence that a run can bear out or not. All of its `effects` must hold; the first is the one reported."""
+
+    name: str
+    says: str
+    source: str
+    paper: str
+    """The source's own number or direction, in words."""
+    effects: tuple[Effect, ...] = Field(min_length=1)
+    gates: tuple[str, ...] = ()
+
+
+class Curve(_Value):
+    """A reading over the levels of a factor, whose names are numbers, in some cells of another one."""
+
+    title: str
+    factor: str
+    readings: tuple[str, ...]
+    levels: dict[str, str] = {}
+
+
+class Budget(_Value):
+    """What is run: factors one at a time, pairs of them, or all with one another, each on the first so many seeds."""
+
+    says: str
+    minutes: float
+    seeds: int
+    one: dict[str, int] = {}
+    levels: dict[str, tuple[str, ...]] = {}
+    """Of a factor only these levels."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    crossed: tuple[str, ...] = ()
+    arms: dict[str, int] = {}
+    parts: dict[str, int] = {}
+    options: dict[str, dict[str, Any]] = {}
+    """Of a part, options that are otherwise here."""
+
+
+class Study(_Value):
+    """What a study file says."""
+
+    name: str
+    title: str
+    source: str
+    world: str
+    """The recipe of the release, beside the study file; its seed is the cell's."""
+    lab: dict[str, Any] = {}
+    """The lab's recipe, where it is otherwise."""
+    train: dict[str, Any] = {}
+    """What every cell's recipe has."""
+    train_lab: dict[str, Any] = {}
+    """The same, of the lab's models alone: rates and sizes that fit them."""
+    factors: dict[str, Factor]
+    within: dict[str, Within] = {}
+    arms: dict[str, Arm] = {}
+    parts: dict[str, Part] = {}
+    asks: dict[str, Asked]
+    readings: dict[str, Reading]
+    shown: tuple[str, ...] = ()
+    """The readings of the heat map and of the effects."""
+    gates: dict[str, Gate] = {}
+    claims: tuple[Claim, ...]
+    curves: dict[str, Curve] = {}
+    budgets: dict[str, Budget]
+
+    def cell(self, levels: dict[str, str]) -> str:
+        """The name of a cell: its levels but for those of the centre; `centre` where there is no other."""
+        off = {name: levels.get(name, factor.centre) for name, factor in self.factors.items()}
+        told = [f"{name}={level}" for name, level in off.items() if level != self.factors[name].centre]
+        return "+".join(told) or "centre"
+
+    @property
+    def centre(self) -> dict[str, str]:
+        """The level of each factor in the middle of the design."""
+        return {name: factor.centre for name, factor in self.factors.items()}
+
+    def named(self, text: str) -> str:
+        """The name of the cell that a claim means: `style=article` is `centre` where that is the centre's style."""
+        if text in (BASE, "centre", *self.arms, *self.parts):
+            return text
+        return self.cell(dict(part.partition("=")[::2] for part in text.split("+")))
