@@ -177,6 +177,20 @@ def test_phrasings_of_any_repeats_keep_the_sum_of_each_fact(told: list[tuple[str
     assert all(row["repeat"] >= 1 for row in fewer)
 
 
+@pytest.mark.parametrize("wanted", [1, 3, 8, 20])
+def test_each_fact_is_shown_as_often_as_exposures_says_in_as_many_phrasings_as_that_lets(wanted: int) -> None:
+    rows = [
+        {"id": f"{fact}{k}", "fact_ids": [fact], "entity_id": "e", "relation": "r", "template_id": f"{k}", "repeat": 2}
+        for fact in "fg"
+        for k in range(8)
+    ]
+    shown = fewer_phrasings(rows, None, wanted)
+    assert exposures(shown) == Counter({"f": wanted, "g": wanted})
+    assert len(shown) == 2 * min(wanted, 8)
+    assert max(row["repeat"] for row in shown) - min(row["repeat"] for row in shown) <= 1
+    assert len(fewer_phrasings(rows, 4, wanted)) == 2 * min(wanted, 4)
+
+
 def test_permuted_documents_say_the_same_as_often_and_name_their_subject_first(
     release: Release, tokenizer: PreTrainedTokenizerFast
 ) -> None:

@@ -67,11 +67,16 @@ class Diet:
             rows = [row for row in rows if row["fact_ids"] and wanted >= {self.labels.get(f) for f in row["fact_ids"]}]
         if self.recipe.idk or self.recipe.curriculum != "none":
             self._need_labels(style, rows)
-        if self.recipe.paraphrases is not None:
+        if self.recipe.paraphrases is not None or self.recipe.exposures is not None:
             known_well = self.cohort.celebrities
+            few, all_of_them = self.recipe.paraphrases, [row for row in rows if row["entity_id"] in known_well]
             others = [row for row in rows if row["entity_id"] not in known_well]
-            fewer = {row["id"]: row for row in fewer_phrasings(others, self.recipe.paraphrases)}
-            rows = [fewer.get(row["id"], row) for row in rows if row["id"] in fewer or row["entity_id"] in known_well]
+            shown = [
+                *fewer_phrasings(others, few, self.recipe.exposures),
+                *fewer_phrasings(all_of_them, None, self.recipe.exposures),
+            ]
+            kept = {row["id"]: row for row in shown}
+            rows = [kept[row["id"]] for row in rows if row["id"] in kept]
         if self.recipe.idk and style in QUESTION_STYLES:
             rows = [{**row, "answer": IDK, "answers": [IDK]} if self.label(row) == "Unknown" else row for row in rows]
         return rows

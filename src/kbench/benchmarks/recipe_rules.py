@@ -16,6 +16,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "epochs": (1, 10_000),
     "tokens": (1, 10**12),
     "paraphrases": (1, 1_000),
+    "exposures": (1, 100_000),
     "permutations": (0, 64),
     "lora_rank": (1, 65_536),
     "lora_alpha": (1, 65_536),
