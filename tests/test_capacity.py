@@ -1,5 +1,6 @@
 """Capacity: records of random facts, the bits that a model has of them, and a sweep that is not done twice."""
 
+import json
 from dataclasses import asdict, replace
 from math import log2
 from pathlib import Path
@@ -16,6 +17,8 @@ from kbench.store import Release
 from kbench.studies import capacity_cell
 from kbench.studies.capacity import CAPACITY, CELLS, TABLE, capacity, fullest, read_capacity
 from kbench.studies.capacity_cell import Capacity, bits_left, parameters_of
+from kbench.studies.grid_orders import PART, Measure
+from kbench.studies.parts import measure
 from kbench.studies.records import VOCABULARY, Records, bits_a_person, record_release, records_of
 
 PEOPLE = 24
@@ -160,6 +163,16 @@ def test_the_fullest_load_is_that_of_the_highest_mean_over_seeds() -> None:
     cells = [cell(0, 1.0, 900.0), cell(1, 1.0, 700.0), cell(0, 2.0, 1000.0), cell(1, 2.0, 500.0)]
     assert fullest(cells) == {(1000, 100): 0.8}
     assert asdict(cells[0])["learned"] == 900.0
+
+
+def test_a_study_reads_the_fullest_load_of_each_size_and_their_mean(tmp_path: Path) -> None:
+    options = {"sizes": [2000, 6000], "exposures": [1], "loads": [0.1, 0.2]}
+    measure(Measure("capacity", None, None, {}, options, 7, tmp_path), lambda done, total: None)
+    found = json.loads((tmp_path / PART).read_text(encoding="utf-8"))["readings"]
+    cells = read_capacity(tmp_path / "capacity") or []
+    assert found["2000x1"]["value"] == max(one.bits_a_parameter for one in cells if one.size == 2000)
+    assert found["exposures_1"]["value"] == (found["2000x1"]["value"] + found["6000x1"]["value"]) / 2
+    assert (found["exposures_1"]["rows"], found["exposures_1"]["chance"]) == (sum(one.facts for one in cells), 0.0)
 
 
 @pytest.mark.parametrize(
