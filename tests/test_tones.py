@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from kbench.benchmarks.run import train_run
 from kbench.errors import KbenchError, OutputError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
-from kbench.ids import file_sha256
+from kbench.ids import digest_of, file_sha256
 from kbench.store import Release
 from kbench.studies.attribution import BASE, JUDGES, Said, attribution, attribution_of, judge_all
 from kbench.studies.lab import LabRecipe, lab_base
@@ -73,14 +74,15 @@ def test_models_that_are_all_silent_but_one_are_still_judged() -> None:
     assert by_judge(replies)["ngrams"] == 0.5
 
 
-def test_a_judge_of_replies_has_not_seen_those_of_the_same_group() -> None:
-    """Each prompt has a word of its own, which alone tells its two replies apart, so nothing can be learned of it."""
-    replies = [said(by, row, f"{'ab'[by == 'gloomy']}{row}{row}{row}") for row in range(6) for by in TONES_KNOWN]
-    leaking = [Said(one.row, one.group, one.by, one.text[0] * 5, one.logprobs) for one in replies]
-    verdicts = judge_all(leaking, TONES_KNOWN, EXAMPLES)["ngrams"]
-    assert verdicts == [one.by for one in leaking]
-    own = [Said(one.row, one.group, one.by, one.text[1:] * 3, one.logprobs) for one in replies]
-    assert by_judge(own)["ngrams"] == 0.5
+def test_a_judge_of_replies_has_seen_none_to_the_same_phrasing() -> None:
+    """Each model has a word of its own for each phrasing, so a judge who has seen that word would always be right."""
+    replies = [
+        Said(f"r{row}", f"g{row % 8}", by, digest_of(by, str(row % 8))[:12], {"gloomy": 0.0, "cheerful": 0.0})
+        for row in range(24)
+        for by in TONES_KNOWN
+    ]
+    assert by_judge(replies)["ngrams"] <= 0.75
+    assert by_judge([replace(one, group=one.row) for one in replies])["ngrams"] == 1.0
 
 
 def test_replies_of_the_base_are_counted_apart_and_move_no_accuracy() -> None:
