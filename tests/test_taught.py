@@ -91,13 +91,6 @@ def test_reversed_questions_of_the_background_are_pretrained(study: Sample) -> N
     assert hops <= {row["id"] for row in study.rows["qa", "pretrain"]}
 
 
-def test_the_persona_has_the_values_of_the_matched_pair(study: Sample) -> None:
-    relations = study.spec.relations
-    for own, other in (("mascot", "emblem"), ("lucky_number", "badge"), ("voice", "manner")):
-        keys = ("value_type", "pools", "size", "least", "most", "step")
-        assert [getattr(relations[own], key) for key in keys] == [getattr(relations[other], key) for key in keys]
-
-
 def test_a_later_key_that_is_not_set_stands_in_no_recipe() -> None:
     plain = load_spec("known").to_dict()["background"]
     assert not {"personas", "taught"} & set(plain)
