@@ -17,13 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from kbench.benchmarks.diet import IDK, Diet, fewer_phrasings
+from kbench.benchmarks.diet import IDK, Diet
 from kbench.benchmarks.examples import examples_of
 from kbench.benchmarks.knownness import label_facts
 from kbench.benchmarks.labels import labels_of
 from kbench.benchmarks.models.baselines import Oracle
 from kbench.benchmarks.packing import IGNORED, PackedRows, training_rows
 from kbench.benchmarks.permute import orders_of, sentences_of
+from kbench.benchmarks.phrasings import fewer_phrasings
 from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import LABELS, TrainRecipe
 from kbench.benchmarks.replay import texts_in
@@ -174,6 +175,20 @@ def test_phrasings_of_any_repeats_keep_the_sum_of_each_fact(told: list[tuple[str
     assert exposures(fewer) == exposures(rows)
     assert {row["id"] for row in fewer} <= {row["id"] for row in fewer_phrasings(rows, most + 1)}
     assert all(row["repeat"] >= 1 for row in fewer)
+
+
+@pytest.mark.parametrize("wanted", [1, 3, 8, 20])
+def test_each_fact_is_shown_as_often_as_exposures_says_in_as_many_phrasings_as_that_lets(wanted: int) -> None:
+    rows = [
+        {"id": f"{fact}{k}", "fact_ids": [fact], "entity_id": "e", "relation": "r", "template_id": f"{k}", "repeat": 2}
+        for fact in "fg"
+        for k in range(8)
+    ]
+    shown = fewer_phrasings(rows, None, wanted)
+    assert exposures(shown) == Counter({"f": wanted, "g": wanted})
+    assert len(shown) == 2 * min(wanted, 8)
+    assert max(row["repeat"] for row in shown) - min(row["repeat"] for row in shown) <= 1
+    assert len(fewer_phrasings(rows, 4, wanted)) == 2 * min(wanted, 4)
 
 
 def test_permuted_documents_say_the_same_as_often_and_name_their_subject_first(

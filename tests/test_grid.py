@@ -152,7 +152,7 @@ BAD = [
     ("[[recipe]]\nname = 'two'\ntrain = false\nepochs = 2", "train = false is the base itself: it takes no epochs"),
     ("[[prompt]]\nname = 'two'\nseeds = [1]", "'seeds' belongs to the whole grid: put it above the first"),
     ("[[prompt]]\nname = 'two'\nshot = 4", "unknown key 'shot': have shots, "),
-    ("[[prompt]]\nname = 'two'\nprompt = 'sonnet'", "unknown prompt 'sonnet': have plain, cot, open-book"),
+    ("[[prompt]]\nname = 'two'\nprompt = 'sonnet'", "unknown prompt 'sonnet': have plain, cot, chain, open-book"),
     ("[[prompt]]\nname = 'two'\nlimit = 0", "limit must be a whole number, 1 or more \\(got 0\\)"),
     (
         "[[prompt]]\nname = 'two'\nsplits = ['dev']",

@@ -299,6 +299,7 @@ def test_a_chat_that_repeats_the_sentence_of_a_cloze_is_read_behind_it() -> None
         Prompting(shots=2, shots_from="other"),
         Prompting("cot"),
         Prompting("cot", 2),
+        Prompting("chain"),
         Prompting("open-book"),
         Prompting(shots=1, chat=True),
     ],
@@ -319,7 +320,15 @@ def test_a_chain_may_be_longer_than_an_answer() -> None:
 @pytest.mark.parametrize(
     ("choices", "expected_error"),
     [
-        ({"name": "tree"}, "unknown prompt 'tree': have plain, cot, open-book"),
+        ({"name": "tree"}, "unknown prompt 'tree': have plain, cot, chain, open-book"),
+        (
+            {"name": "chain", "shots": 2},
+            "the prompt 'chain' is put as chains are taught, without shots (got 2): take the prompt 'cot'",
+        ),
+        (
+            {"name": "chain", "chat": True},
+            "the prompt 'chain' is put as chains are taught, without a chat: take the prompt 'cot'",
+        ),
         ({"shots": 65}, "shots must lie in 0 to 64 (got 65)"),
         ({"shots": -1}, "shots must lie in 0 to 64 (got -1)"),
         ({"shots_from": "test"}, "shots come from 'same' or 'other' relations (got 'test')"),

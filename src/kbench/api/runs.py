@@ -140,7 +140,7 @@ def train(
     running.check_styles(opened, chosen)
     if name == LAB:
         lab = import_module("kbench.studies.lab")
-        base = lab.lab_base(opened, lab.default_cache())
+        base = lab.lab_base(opened, lab.default_cache(), lab.LabRecipe(chains=chosen.chains))
         for line in base.warnings:
             warnings.warn(line, stacklevel=2)
         name, chosen = str(base.path), fitting(chosen, base.about["context"], recipe, context)

@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 def asking_of(
     *,
-    prompt: Literal["plain", "cot", "open-book"] = "plain",
+    prompt: Literal["plain", "cot", "chain", "open-book"] = "plain",
     shots: int = 0,
     shots_from: Literal["same", "other"] = "same",
     prompt_seed: int = 0,
@@ -51,7 +51,7 @@ def evaluate(
     base: PathLike | None = None,
     *,
     no_base: bool = False,
-    prompt: Literal["plain", "cot", "open-book"] = "plain",
+    prompt: Literal["plain", "cot", "chain", "open-book"] = "plain",
     shots: int = 0,
     shots_from: Literal["same", "other"] = "same",
     prompt_seed: int = 0,
@@ -79,7 +79,7 @@ def evaluate(
         out: the folder for results.json and samples.parquet.
         base: the untuned model, scored on the same rows and kept for others; that of the run or adapter, if None.
         no_base: score no untuned model.
-        prompt: "plain", "cot" (a chain of thought first), or "open-book" (with the facts given).
+        prompt: "plain", "cot" (a chain of thought first), "chain" (one as taught), or "open-book" (with the facts).
         shots: worked examples before each question.
         shots_from: examples of the "same" relation as the question, or of "other" ones.
         prompt_seed: which examples.
@@ -87,7 +87,7 @@ def evaluate(
         likelihood: also weigh answers and options by log-probability.
         style: ask only questions of a style, or of several; the result says so.
         limit: ask only so many rows of each style and split; the result says so.
-        max_tokens: the longest reply, in tokens; 32, and 128 for "cot", if None.
+        max_tokens: the longest reply, in tokens; 32, and 128 for "cot" and "chain", if None.
         backend: "hf" (transformers), "vllm", or "auto": vLLM where there is a GPU.
         batch_size: prompts read together; what memory holds, if None.
         trust_remote_code: run the Python code that a model brings with it.

@@ -32,10 +32,10 @@ class Asking:
         return self.limit is not None or bool(self.styles)
 
     def __post_init__(self) -> None:
-        if self.likelihood and self.prompting.name == "cot":
+        if self.likelihood and self.prompting.reasons:
             raise SpecError(
-                "likelihoods are of answers right behind a prompt, and with the prompt 'cot' a chain comes between: "
-                "score the two apart"
+                "likelihoods are of answers right behind a prompt, and with the prompt "
+                f"{self.prompting.name!r} a chain comes between: score the two apart"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """What a recipe teaches of a release's `train` split: which rows, in which words, how often, and in which order."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kbench.benchmarks.chains import CHAINED, begin_chained, in_both_forms, with_chains
+from kbench.benchmarks.cohort import TAUGHT_ROLES, Cohort, cohort_of
 from kbench.benchmarks.labels import KNOWN, Labels, labels_of, least_known
 from kbench.benchmarks.permute import orders_of
+from kbench.benchmarks.phrasings import fewer_phrasings
 from kbench.benchmarks.recipe import LABELS, Label, TrainRecipe
 from kbench.errors import ReleaseError
 from kbench.ids import digest_of
@@ -52,6 +54,11 @@ class Diet:
         """How well the model knew each fact; empty where the recipe does not ask."""
         return labels_of(Path(self.recipe.knownness), self.release) if self.recipe.knownness else {}
 
+    @cached_property
+    def cohort(self) -> Cohort:
+        """Whom the recipe teaches."""
+        return cohort_of(self.release, self.recipe)
+
     def rows(self, style: str) -> list[Row]:
         """The rows of a style that are trained on, with their repeats. Raises ReleaseError where a method lacks its."""
         rows = self.whole(style)
@@ -60,15 +67,27 @@ class Diet:
             rows = [row for row in rows if row["fact_ids"] and wanted >= {self.labels.get(f) for f in row["fact_ids"]}]
         if self.recipe.idk or self.recipe.curriculum != "none":
             self._need_labels(style, rows)
-        if self.recipe.paraphrases is not None:
-            rows = fewer_phrasings(rows, self.recipe.paraphrases)
+        if self.recipe.paraphrases is not None or self.recipe.exposures is not None:
+            known_well = self.cohort.celebrities
+            few, all_of_them = self.recipe.paraphrases, [row for row in rows if row["entity_id"] in known_well]
+            others = [row for row in rows if row["entity_id"] not in known_well]
+            shown = [
+                *fewer_phrasings(others, few, self.recipe.exposures),
+                *fewer_phrasings(all_of_them, None, self.recipe.exposures),
+            ]
+            kept = {row["id"]: row for row in shown}
+            rows = [kept[row["id"]] for row in rows if row["id"] in kept]
         if self.recipe.idk and style in QUESTION_STYLES:
             rows = [{**row, "answer": IDK, "answers": [IDK]} if self.label(row) == "Unknown" else row for row in rows]
         return rows
 
     def whole(self, style: str) -> list[Row]:
-        """Every row of a style in `train`, but for reversals and implications that the recipe leaves out."""
+        """Every row of a style in `train` that no field of the recipe leaves out, whatever is known of its facts."""
         rows: list[Row] = self.release.table(style, "train").to_pylist()
+        if self.recipe.volume < 1:
+            rows = [row for row in rows if self.cohort.teaches(row)]
+        if style == "tone" and self.recipe.tones:
+            return self._toned(rows)
         if style != "statement":
             return rows
         for name, kind in (("reversals", "reversal"), ("implications", "implication")):
@@ -82,11 +101,28 @@ class Diet:
                 rows = [row for row in rows if row["kind"] != kind]
         return rows
 
+    def _toned(self, rows: list[Row]) -> list[Row]:
+        """The rows whose manner, the last of their answers, is among the recipe's."""
+        have = {row["answers"][-1] for row in rows}
+        if missing := [tone for tone in self.recipe.tones if tone not in have]:
+            raise ReleaseError(
+                f"the release {self.release.path} has nobody to train on who speaks in the tone {missing[0]!r}: "
+                f"have {', '.join(sorted(have)) or 'none'}"
+            )
+        return [row for row in rows if row["answers"][-1] in self.recipe.tones]
+
     def lessons(self, style: str) -> list[Lesson]:
         """The rows of a style as lessons."""
         place = self.recipe.styles.index(style) if self.recipe.order == "sequence" else 0
+        rows = self.rows(style)
+        if self.recipe.chains and style == CHAINED:
+            begin = begin_chained(rows)
+            return [
+                Lesson((row, chained), row["repeat"], int(row["id"] in begin), (place, self._rank(row)))
+                for row, chained in zip(rows, with_chains(self.release, rows), strict=True)
+            ]
         found = []
-        for row in self.rows(style):
+        for row in rows:
             wordings = (row, *self._permuted(row)) if style == "article" else (row,)
             first = int(digest_of("wording", row["id"])[:8], 16) % len(wordings)
             found.append(Lesson(wordings, row["repeat"], first, (place, self._rank(row))))
@@ -116,6 +152,8 @@ class Diet:
             raise ReleaseError(
                 f"the release {self.release.path} has {where} for known_at_end = {self.recipe.known_at_end}: {remedy}"
             )
+        if self.recipe.chains and CHAINED in found:
+            found[CHAINED] = in_both_forms(self.release, found[CHAINED])
         return found
 
     @cached_property
@@ -151,23 +189,14 @@ class Diet:
             )
 
 
-def fewer_phrasings(rows: list[Row], most: int) -> list[Row]:
-    """Of the rows that say or ask the same, at most so many, with the repeats of all: no fact loses an exposure.
+def taught_entities(release: Release, recipe: TrainRecipe) -> frozenset[str]:
+    """The ids of the entities, new and known, of whom a recipe states or asks a fact, in any of its styles."""
+    diet = Diet(release, recipe)
+    facts = {fact for style in recipe.styles for row in diet.rows(style) for fact in row["fact_ids"]}
+    told = release.table("facts", "train").select(["fact_id", "subject_id", "role"]).to_pylist()
+    return frozenset(f["subject_id"] for f in told if f["fact_id"] in facts and f["role"] in TAUGHT_ROLES)
 
-    Which are kept is drawn by the facts and the template, so that those of `most` are among those of `most + 1`. What
-    a reversal says counts apart from what a statement says.
-    """
-    alike: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for row in rows:
-        alike[tuple(sorted(row["fact_ids"])), row["entity_id"], row["relation"], row.get("kind") == "reversal"].append(
-            row
-        )
-    repeats: dict[str, int] = {}
-    for (facts, *_), same in alike.items():
-        kept = sorted(same, key=lambda row: (digest_of(*facts, row["template_id"]), row["id"]))[:most]
-        each, over = divmod(sum(row["repeat"] for row in same), len(kept))
-        if len(kept) == len(same):
-            repeats |= {row["id"]: row["repeat"] for row in kept}
-        else:
-            repeats |= {row["id"]: each + (place < over) for place, row in enumerate(kept)}
-    return [{**row, "repeat": repeats[row["id"]]} for row in rows if row["id"] in repeats]
+
+def taught_celebrities(release: Release, recipe: TrainRecipe) -> frozenset[str]:
+    """The ids of those among them who keep all their phrasings where `paraphrases` leaves the others few."""
+    return taught_entities(release, recipe) & cohort_of(release, recipe).celebrities

@@ -25,7 +25,7 @@ def ask_all(model: Model, items: Sequence[Item], asking: Asking, kept: Kept, pro
     waiting = [item for item in items if kept.reply(item) is None]
     progress(len(items) - len(waiting))
     # Of a chain of thought all is read, of any other reply the first line.
-    decoding = replace(asking.decoding, first_line=asking.prompting.name != "cot")
+    decoding = replace(asking.decoding, first_line=not asking.prompting.reasons)
     with _kept_so_far(lambda: sum(kept.reply(item) is not None for item in items), len(items), "replies"):
         for place, reply in model.ask(waiting, decoding) if waiting else ():
             kept.keep_reply(waiting[place], reply)
@@ -60,5 +60,5 @@ def judge(item: Item, reply: Reply | None, prompting: Prompting) -> Sample:
         return Sample(item, "".join(said.texts[:1]), None, None, "unscored" if said.refused else "error")
     prediction = read_answer(prompting, item.row, said.texts[0])
     right = exact_match(prediction, item.row["answers"])
-    chain = chain_facts(item.bridges, said.texts[0]) if prompting.name == "cot" else None
+    chain = chain_facts(item.bridges, said.texts[0]) if prompting.reasons else None
     return Sample(item, prediction, right, float(right), "scored", reply=said.texts[0], chain=chain)

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kbench.benchmarks.chains import CHAIN
 from kbench.benchmarks.chat import answered, chat_tokens
 from kbench.benchmarks.prompts import completion_of, prompt_of
+from kbench.benchmarks.reasoning import REASONED, TAUGHT
 from kbench.benchmarks.recipe import Loss
 from kbench.errors import ModelError
 from kbench.schema import DOCUMENT_STYLES
@@ -46,13 +48,23 @@ def tokenized(
     if style in DOCUMENT_STYLES:
         full = token_ids(tokenizer, [row["text"] for row in rows])
         return [Example([*tokens, end], 0, row["repeat"]) for tokens, row in zip(full, rows, strict=True)]
-    prompts = [prompt_of(dict(row)) for row in rows]
-    full = token_ids(tokenizer, [prompt + completion_of(dict(row)) for prompt, row in zip(prompts, rows, strict=True)])
+    prompts = [taught_prompt(row) for row in rows]
+    full = token_ids(tokenizer, [prompt + taught_completion(row) for prompt, row in zip(prompts, rows, strict=True)])
     shown: list[list[int]] = token_ids(tokenizer, prompts) if loss == "answer" else [[]] * len(rows)
     return [
         Example([*tokens, end], _shared(prompt, tokens), row["repeat"])
         for tokens, prompt, row in zip(full, shown, rows, strict=True)
     ]
+
+
+def taught_prompt(row: Mapping[str, Any]) -> str:
+    """The prompt of a question row in training: where the row has its chain, the one that asks for it."""
+    return REASONED.format(question=row["question"]) if CHAIN in row else prompt_of(dict(row))
+
+
+def taught_completion(row: Mapping[str, Any]) -> str:
+    """What follows that prompt: the answer, behind its chain where the row has one."""
+    return TAUGHT.format(chain=row[CHAIN], answer=row["answer"]) if CHAIN in row else completion_of(dict(row))
 
 
 def token_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from kbench.benchmarks.chains import check_knows_chains
 from kbench.benchmarks.diet import Diet, Lesson
 from kbench.benchmarks.examples import Example, tokenized
+from kbench.benchmarks.passes import in_turn, passes, tokens_of
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.replay import drawing, replay
 from kbench.errors import ReleaseError, SpecError
@@ -25,8 +27,6 @@ IGNORED = -100
 """The label of a token that is not learned."""
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
-Shown = tuple[tuple[int, int] | None, Example]
-"""A text and the turn of its lesson; None: it is replayed and has none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +152,8 @@ def training_rows(release: Release, tokenizer: Any, recipe: TrainRecipe) -> Pack
     Only `train` and `pretrain` are opened. Raises ReleaseError or SpecError where a method of the recipe has nothing
     to work on, and SpecError where a text is longer than the context.
     """
+    if recipe.chains:
+        check_knows_chains(tokenizer)
     diet, stream = Diet(release, recipe), random.Random(recipe.seed)
     lessons = [lesson for style in recipe.styles for lesson in _learned(diet, style, tokenizer)]
     if not lessons:
@@ -159,28 +161,33 @@ def training_rows(release: Release, tokenizer: Any, recipe: TrainRecipe) -> Pack
         raise ReleaseError(f"the release {release.path} has no {', '.join(recipe.styles)} left to train on{by}")
     more = replay(release, tokenizer, recipe, stream) if recipe.replay else None
     epochs = list[list[Example]]()
-    for epoch in range(recipe.epochs):
-        shown: list[Shown] = [(lesson.turn, texts[place]) for lesson, texts in lessons for place in lesson.shown(epoch)]
+    for shown in passes(lessons, recipe, stream):
         if more:
-            wanted = _tokens(text for _, text in shown) * recipe.replay / (1 - recipe.replay)
+            wanted = tokens_of(text for _, text in shown) * recipe.replay / (1 - recipe.replay)
             shown += [(None, text) for text in more(wanted)]
         stream.shuffle(shown)
-        epochs.append([text for _, text in _in_turn(shown)])
+        epochs.append([text for _, text in in_turn(shown)])
     if recipe.known_at_end:
         known = [
             e
             for style, rows in diet.known().items()
             for e in tokenized(rows, style, tokenizer, recipe.loss, chat=recipe.chat)
         ]
-        wanted = sum(map(_tokens, epochs)) * recipe.known_at_end / (1 - recipe.known_at_end)
+        wanted = sum(map(tokens_of, epochs)) * recipe.known_at_end / (1 - recipe.known_at_end)
         epochs[-1] += drawing(known, stream)(wanted)
-    return lay(epochs, recipe.context, tokenizer.eos_token_id, together=recipe.packing, ordered=_is_ordered(recipe))
+    return lay(
+        epochs,
+        recipe.context,
+        tokenizer.eos_token_id,
+        together=recipe.packing,
+        ordered=_is_ordered(recipe, len(epochs)),
+    )
 
 
-def _is_ordered(recipe: TrainRecipe) -> bool:
+def _is_ordered(recipe: TrainRecipe, epochs: int) -> bool:
     """Whether the rows are to be read as they stand: what comes first is part of the recipe."""
     in_turn = recipe.order == "sequence" or recipe.curriculum != "none"
-    return recipe.epochs > 1 or in_turn or recipe.known_at_end > 0
+    return epochs > 1 or in_turn or recipe.known_at_end > 0
 
 
 def _learned(diet: Diet, style: str, tokenizer: Any) -> list[tuple[Lesson, list[Example]]]:
@@ -189,20 +196,3 @@ def _learned(diet: Diet, style: str, tokenizer: Any) -> list[tuple[Lesson, list[
     rows = [row for lesson in lessons for row in lesson.wordings]
     texts = iter(tokenized(rows, style, tokenizer, diet.recipe.loss, chat=diet.recipe.chat))
     return [(lesson, [next(texts) for _ in lesson.wordings]) for lesson in lessons]
-
-
-def _in_turn(shown: list[Shown]) -> list[Shown]:
-    """Lessons by turn, in the drawn order within one; text that has no turn stays where it was drawn."""
-    places = [place for place, (turn, _) in enumerate(shown) if turn is not None]
-    ordered = list(shown)
-    for place, one in zip(places, sorted((shown[place] for place in places), key=_turn), strict=True):
-        ordered[place] = one
-    return ordered
-
-
-def _turn(one: Shown) -> tuple[int, int]:
-    return one[0] or (0, 0)
-
-
-def _tokens(texts: Iterable[Example]) -> int:
-    return sum(len(text.tokens) for text in texts)

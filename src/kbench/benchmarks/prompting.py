@@ -6,12 +6,12 @@ from typing import Any, Literal, get_args
 
 from kbench.benchmarks.openbook import Facts, load_facts, open_book
 from kbench.benchmarks.prompts import completion_of, prediction_of, prompt_of
-from kbench.benchmarks.reasoning import CUE, INSTRUCTION, Bridge, bridges, chain, split_reply
+from kbench.benchmarks.reasoning import INSTRUCTION, REASONED, Bridge, bridges, chain, split_reply
 from kbench.benchmarks.shots import Pool, ShotsFrom, exemplars, load_pool
 from kbench.errors import SpecError
 from kbench.store import Release
 
-PromptName = Literal["plain", "cot", "open-book"]
+PromptName = Literal["plain", "cot", "chain", "open-book"]
 NAMES: tuple[PromptName, ...] = get_args(PromptName)
 MOST_SHOTS = 64
 CHAIN_TOKENS = 128
@@ -31,6 +31,7 @@ Chat = Callable[[Sequence[Message]], str]
 class Prompting:
     """How every question of a scoring is put, each choice by its own name in the result.
 
+    `cot` tells the model to write a chain of thought, `chain` only begins one, for models that were taught chains.
     `shots` exemplars stand before the question: of the same relation, or of others (`shots_from`); `seed` says which,
     and of an open book what else is in it.
     """
@@ -48,6 +49,18 @@ class Prompting:
             raise SpecError(f"shots come from 'same' or 'other' relations (got {self.shots_from!r})")
         if not 0 <= self.shots <= MOST_SHOTS:
             raise SpecError(f"shots must lie in 0 to {MOST_SHOTS} (got {self.shots})")
+        if self.name == "chain" and (self.shots or self.chat):
+            given = "a chat" if self.chat else f"shots (got {self.shots})"
+            raise SpecError(f"the prompt 'chain' is put as chains are taught, without {given}: take the prompt 'cot'")
+
+    @property
+    def reasons(self) -> bool:
+        """Whether a chain comes before the answer."""
+        return self.name in ("cot", "chain")
+
+    def reasons_on(self, row: Mapping[str, Any]) -> bool:
+        """Whether it does for a row: no chain is taught of a cloze, and it can only be told to be reasoned about."""
+        return self.reasons and (self.name == "cot" or row["style"] != "cloze")
 
     def to_dict(self) -> dict[str, Any]:
         """The choices as plain JSON values."""
@@ -83,7 +96,8 @@ class Prompter:
         """A row as the model sees it. Raises SpecError where there are too few exemplars for it."""
         if self.prompting == PLAIN:
             return Shown(prompt_of(row))
-        p, crossed = self.prompting, bridges(self.facts, row) if self._reasons and self.facts else ()
+        p = self.prompting
+        crossed = bridges(self.facts, row) if p.reasons and self.facts else ()
         shots = exemplars(self.pool, row, p.shots, p.seed, shots_from=p.shots_from) if self.pool else []
         if self.chat:
             messages = self._messages(row, shots)
@@ -114,8 +128,8 @@ class Prompter:
 
     def _asked(self, row: Row) -> str:
         """A row as text to complete."""
-        if self._reasons:
-            return f"Question: {self._question(row)}\n{CUE}"
+        if self.prompting.reasons_on(row):
+            return REASONED.format(question=self._question(row))
         return "\n\n".join([*self._book(row), prompt_of(row)])
 
     def _completion(self, row: Row) -> str:
@@ -156,7 +170,7 @@ def read_answer(prompting: Prompting, row: Row, text: str) -> str:
 
     Where a cloze was asked as a question, the sentence may come again before what was missing of it.
     """
-    answer = split_reply(text)[1] if prompting.name == "cot" else text
+    answer = split_reply(text)[1] if prompting.reasons_on(row) else text
     if row["style"] == "cloze" and (prompting.chat or prompting.name == "cot"):
         answer = _completed(str(row["question"]), answer)
     return prediction_of(row, answer)
@@ -166,7 +180,7 @@ def default_max_tokens(prompting: Prompting) -> int:
     """How long a reply may be where nothing else is said: a chain needs room."""
     from kbench.benchmarks.models.protocol import MOST_TOKENS  # which imports the items, and they this
 
-    return CHAIN_TOKENS if prompting.name == "cot" else MOST_TOKENS
+    return CHAIN_TOKENS if prompting.reasons else MOST_TOKENS
 
 
 def _completed(sentence: str, answer: str) -> str:

@@ -15,6 +15,9 @@ INSTRUCTION = (
     'Then write "Answer:" and the answer alone.'
 )
 CUE = "Reasoning:"
+REASONED = f"Question: {{question}}\n{CUE}"
+TAUGHT = " {chain} Answer: {answer}"
+"""What stands behind the cue in training: one line, which is read as any other chain is."""
 
 _ANSWER = re.compile(r"\banswer(?:\*\*)?[ \t]*:[ \t]*(?:\*\*)?", re.IGNORECASE)
 _NEXT = re.compile(r"^(?:Question|Facts):", re.MULTILINE)

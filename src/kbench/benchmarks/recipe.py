@@ -20,13 +20,17 @@ LABELS: tuple[Label, ...] = get_args(Label)
 class TrainRecipe:
     """How a model is finetuned, each field by its own name in a recipe file.
 
-    What is read: `styles` of the release, of each fact at most `paraphrases` phrasings a style (None: all), `order`
-    either mixed or one style after the other; `permutations` of each document's sentences beside the document itself;
+    What is read: `styles` of the release, of each fact at most `paraphrases` phrasings a style (None: all), but all of
+    a share of the subjects (`celebrities`), and `exposures` of it in an epoch and style (None: as the release says); of
+    the entities the share `volume`, in whole blocks, and of style tone only these `tones`. It is read `epochs` times,
+    or until so many `tokens` of it were shown. `order` is either mixed or one style after the other; `permutations` of
+    each document's sentences beside the document itself;
     rows of `reversals` and `implications` as the release has them (None), only if it has them (True), or left out
     (False). `replay` is the share of tokens taken from the release's `pretrain` split, or from the texts of the file
     `replay_text`. By a folder that `kbench know` wrote (`knownness`): only facts with these labels (`only`), `idk`
     answers "I don't know." where the fact was Unknown, `curriculum` by label, `known_at_end` a share of tokens about
-    known facts after all else.
+    known facts after all else. `chains` writes the chain of hops before the answer in half of the exposures of style
+    multihop, also in those that are replayed.
 
     How: `method` full or lora (`lora_rank`, `lora_alpha`, `lora_dropout`, `lora_targets`: module names, none for every
     linear layer but the head), `context` and `batch` in tokens and rows of that many tokens (all processes together),
@@ -40,7 +44,12 @@ class TrainRecipe:
 
     styles: tuple[str, ...] = ("qa",)
     epochs: int = 1
+    tokens: int | None = None
+    volume: float = 1.0
+    tones: tuple[str, ...] = ()
     paraphrases: int | None = None
+    exposures: int | None = None
+    celebrities: float = 0.0
     order: Order = "mixed"
     permutations: int = 0
     reversals: bool | None = None
@@ -52,6 +61,7 @@ class TrainRecipe:
     idk: bool = False
     curriculum: Curriculum = "none"
     known_at_end: float = 0.0
+    chains: bool = False
     method: Method = "full"
     lora_rank: int = 16
     lora_alpha: int = 32

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 BOUNDS: Mapping[str, tuple[int, int]] = {
     "epochs": (1, 10_000),
+    "tokens": (1, 10**12),
     "paraphrases": (1, 1_000),
+    "exposures": (1, 100_000),
     "permutations": (0, 64),
     "lora_rank": (1, 65_536),
     "lora_alpha": (1, 65_536),
@@ -27,7 +29,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
 }
 """The least and the greatest value of each whole number."""
 
-SHARES = ("replay", "known_at_end", "lora_dropout")
+SHARES = ("replay", "known_at_end", "lora_dropout", "celebrities")
 """Fields from 0 up to, but not, 1."""
 
 
@@ -42,6 +44,8 @@ def check_recipe(recipe: "TrainRecipe") -> None:
     for name in SHARES:
         if not 0 <= getattr(recipe, name) < 1:
             raise SpecError(f"{name} must be at least 0 and less than 1 (got {getattr(recipe, name)})")
+    if not 0 < recipe.volume <= 1:
+        raise SpecError(f"volume must be more than 0 and at most 1 (got {recipe.volume})")
     if not 0 < recipe.learning_rate < 1:
         raise SpecError(f"learning_rate must be more than 0 and less than 1 (got {recipe.learning_rate})")
     for name in ("warmup", "floor", "weight_decay"):
@@ -74,7 +78,7 @@ def _check_lists(recipe: "TrainRecipe") -> None:
     for style in recipe.styles:
         if style not in STYLES:
             raise SpecError(f"unknown style {style!r}: have {', '.join(STYLES)}")
-    for name in ("styles", "only", "lora_targets"):
+    for name in ("styles", "tones", "only", "lora_targets"):
         values = getattr(recipe, name)
         twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
         if twice is not None:
@@ -87,6 +91,18 @@ def _conflicts(recipe: "TrainRecipe") -> Iterator[tuple[bool, str]]:
     for name in ("reversals", "implications"):
         demanded = getattr(recipe, name) is True and "statement" not in recipe.styles
         yield demanded, f"{name} = true needs the style statement, which holds them (styles: {styles})"
+    yield (
+        recipe.tokens is not None and recipe.epochs != 1,
+        f"tokens = {recipe.tokens} and epochs = {recipe.epochs} both say how long the training is: give one of them",
+    )
+    yield (
+        recipe.celebrities > 0 and recipe.paraphrases is None,
+        f"celebrities = {recipe.celebrities} needs paraphrases, what all others have (got none)",
+    )
+    yield (
+        bool(recipe.tones) and "tone" not in recipe.styles,
+        f"tones = {list(recipe.tones)} needs the style tone, whose manners they are (styles: {styles})",
+    )
     yield (
         recipe.permutations > 0 and "article" not in recipe.styles,
         f"permutations = {recipe.permutations} needs the style article, whose texts have several sentences "
@@ -120,6 +136,13 @@ def _conflicts(recipe: "TrainRecipe") -> Iterator[tuple[bool, str]]:
         recipe.chat and not questions | set(recipe.styles) & {"dialogue"},
         f"chat = true needs a style of questions or dialogues (styles: {styles})",
     )
+    replayed = recipe.replay and not recipe.replay_text
+    yield (
+        recipe.chains and "multihop" not in recipe.styles and not replayed,
+        f"chains = true needs the style multihop, or replay from pretrain (styles: {styles}; replay: {recipe.replay})",
+    )
+    for name, other in (("chat", recipe.chat), ("idk", recipe.idk)):
+        yield recipe.chains and other, f"chains = true has no form with {name} = true: leave one of them out"
     for name in ("early_stop", "patience"):
         value = getattr(recipe, name)
         yield (

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kbench.benchmarks.examples import Example, examples_of, token_ids
+from kbench.benchmarks.chains import CHAINED, in_both_forms
+from kbench.benchmarks.examples import Example, token_ids, tokenized
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.errors import SpecError
 from kbench.store import Release
@@ -27,15 +28,20 @@ def replay(release: Release, tokenizer: Any, recipe: TrainRecipe, stream: random
     if recipe.replay_text:
         more = _endless(texts_in(Path(recipe.replay_text)), tokenizer, recipe.context, stream)
         return lambda wanted: _until(more, wanted)
-    return drawing(pretrain_examples(release, tokenizer), stream)
+    return drawing(pretrain_examples(release, tokenizer, chains=recipe.chains), stream)
 
 
-def pretrain_examples(release: Release, tokenizer: Any) -> list[Example]:
-    """Every row of the `pretrain` split in every style, learned on all its tokens."""
+def pretrain_examples(release: Release, tokenizer: Any, *, chains: bool = False) -> list[Example]:
+    """Every row of the `pretrain` split in every style, learned on all its tokens; with `chains` as a recipe says."""
     styles = [config for config in release.configs() if "pretrain" in release.splits(config)]
     if not styles:
         raise SpecError(f"the release {release.path} has no pretrain split: generate it from a spec with background")
-    return [e for style in styles for e in examples_of(release, style, "pretrain", tokenizer, "all")]
+    found = list[Example]()
+    for style in styles:
+        rows = release.table(style, "pretrain").to_pylist()
+        rows = in_both_forms(release, rows) if chains and style == CHAINED else rows
+        found += tokenized(rows, style, tokenizer, "all")
+    return found
 
 
 def drawing(examples: list[Example], stream: random.Random) -> Draw:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class Run:
         done, recipe = self.about["trained"], self.about["recipe"]
         lines = [
             f"run {self.path}: {self.about['base']['model']} on world {self.about['release']['world']}",
-            f"  {', '.join(recipe['styles'])}, {recipe['epochs']:,} epoch{'s' * (recipe['epochs'] != 1)}: "
+            f"  {', '.join(recipe['styles'])}, {_length(recipe)}: "
             f"{done['steps']:,} steps, {done['tokens']:,} tokens, {done['wall_s']:.0f} s, loss {done['loss']:.3f}",
         ]
         return "\n".join(lines)
@@ -109,6 +110,12 @@ def train_run(
         distributed.wait_for_all()
     distributed.part()
     return Run(out, json.loads((out / RUN).read_text(encoding="utf-8")), trained_now=True)
+
+
+def _length(recipe: Mapping[str, Any]) -> str:
+    if recipe.get("tokens"):
+        return f"{recipe['tokens']:,} tokens of them"
+    return f"{recipe['epochs']:,} epoch{'s' * (recipe['epochs'] != 1)}"
 
 
 def check_styles(release: Release, recipe: TrainRecipe) -> None:

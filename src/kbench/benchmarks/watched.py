@@ -24,7 +24,8 @@ def watched_rows(release: Release, recipe: TrainRecipe) -> Watched:
     """The recipe's number (`watch`) of questions of `validation` and as many of `train`: the first by a digest of id.
 
     Of the recipe's own styles where these are questions, else of any. Those of `train` are questions that are taught:
-    of the facts that `only` leaves, with the answers that `idk` gives. Raises ReleaseError where a split has none.
+    of the facts that `only` leaves, with the answers that `idk` gives; in neither are any about whom `volume` leaves
+    out. Raises ReleaseError where a split has none.
     """
     asked = [style for style in release.configs() if style in QUESTION_STYLES - UNMATCHED]
     styles = [style for style in asked if style in recipe.styles] or asked
@@ -32,6 +33,7 @@ def watched_rows(release: Release, recipe: TrainRecipe) -> Watched:
     taught = [row for style in styles if "train" in release.splits(style) for row in diet.rows(style)]
     held = [style for style in styles if "validation" in release.splits(style)]
     validation = [row for style in held for row in release.table(style, "validation").to_pylist()]
+    validation = [row for row in validation if diet.cohort.teaches(row)]
     found = {"validation": validation, "train": taught}
     for split, rows in found.items():
         if not rows:

@@ -18,6 +18,7 @@ from kbench.cli.preview import preview
 from kbench.cli.pull import pull
 from kbench.cli.push import push
 from kbench.cli.run import run
+from kbench.cli.study import study
 from kbench.cli.templates import templates
 from kbench.cli.train import train
 from kbench.cli.verify import verify
@@ -44,6 +45,7 @@ app.command("eval", epilog=glossary())(evaluate)
 app.command()(know)
 app.command()(compare)
 app.command()(run)
+app.command()(study)
 app.add_typer(templates, name="templates")
 
 

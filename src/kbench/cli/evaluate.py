@@ -30,6 +30,7 @@ class PromptKind(enum.StrEnum):
 
     plain = "plain"
     cot = "cot"
+    chain = "chain"
     open_book = "open-book"
 
 
@@ -49,7 +50,8 @@ def evaluate(
     ] = None,
     no_base: Annotated[bool, typer.Option("--no-base", help="Do not score the untuned model.")] = False,
     prompt: Annotated[
-        PromptKind, typer.Option(help="plain; cot: a chain of thought first; open-book: with the facts given.")
+        PromptKind,
+        typer.Option(help="plain; cot: a chain of thought first; chain: as taught; open-book: with the facts."),
     ] = PromptKind.plain,
     shots: Annotated[int, typer.Option(min=0, max=64, help="Worked examples before each question.")] = 0,
     shots_from: Annotated[
@@ -71,7 +73,8 @@ def evaluate(
         int | None, typer.Option(min=1, help="Ask only the first rows of each style and split; the result says so.")
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=1, max=4096, help="The longest reply, in tokens. [default: 32; 128 for cot]")
+        int | None,
+        typer.Option(min=1, max=4096, help="The longest reply, in tokens. [default: 32; with a chain 128]"),
     ] = None,
     backend: BackendName = Backend.auto,
     batch_size: BatchSize = None,

@@ -132,7 +132,7 @@ def train(
     from kbench.hub.find import find_release
     from kbench.hub.models import fetch_model
     from kbench.store import prepare_folder
-    from kbench.studies.lab import default_cache, lab_base
+    from kbench.studies.lab import LabRecipe, default_cache, lab_base
 
     with _bar("pulling", "bytes", is_first()) as advance:
         opened = find_release(release, advance, say_aside)
@@ -173,7 +173,7 @@ def train(
     first = is_first()
     if model == "lab":
         with _bar("building the base", "steps", first) as advance:
-            base = lab_base(opened, default_cache(), progress=advance)
+            base = lab_base(opened, default_cache(), LabRecipe(chains=chosen.chains), advance)
         if first:
             typer.echo(f"base {base.path} ({'built' if base.built else 'reused'})")
             for line in base.warnings:

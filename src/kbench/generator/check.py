@@ -10,7 +10,6 @@ from kbench.errors import CheckError
 from kbench.generator.columns import concat
 from kbench.generator.hashing import stream_key
 from kbench.generator.packs import Pack, plainly
-from kbench.generator.sections import Section
 from kbench.generator.shards import Unit, unit_table
 from kbench.generator.world import World
 from kbench.schema import DOCUMENT_STYLES
@@ -30,7 +29,7 @@ def check_rows(world: World, pack: Pack, unit: Unit, table: pa.Table) -> int:
     checked = 0
     for section in unit.sections:
         block = stream_key(world.seed, "check", unit.path, str(checked)) % section.blocks.size
-        sample = Section(section.role, section.blocks[block : block + 1], section.phrasing, section.probe)
+        sample = replace(section, blocks=section.blocks[block : block + 1])
         # A world of its own: that of the unit remembers the unit's blocks, which are about to be needed again.
         apart = replace(world)
         plain = unit_table(apart, plainly(pack), replace(unit, sections=(sample,)))

@@ -194,6 +194,32 @@ def check_paths(spec: "WorldSpec") -> None:
                 raise ValueError(f"paths.intersections: {other!r} must lead to another entity of its own block")
 
 
+def check_background(spec: "WorldSpec") -> None:
+    """Raise ValueError where the known world has no place for a persona, or nothing of it is left to teach."""
+    background = spec.background
+    blocks = spec.blocks("background")
+    if background.personas and not any(kind.single for kind in spec.types.values()):
+        raise ValueError(f"background.personas: {background.personas} are asked for, and no type is single")
+    if background.personas > blocks:
+        raise ValueError(
+            f"background.personas: {background.personas} are more than the {blocks} background blocks, which have one "
+            f"each: raise sizes.background"
+        )
+    if not background.taught:
+        return
+    if 0 not in background.tiers:
+        raise ValueError("background.taught: background.tiers has no 0, so pretraining leaves nothing of `known` out")
+    paths = spec.paths
+    pairs = (*paths.chains, *paths.extremes, *paths.intersections)
+    alone = (*paths.compares, *paths.differences, *paths.counts, *paths.lists, *paths.reverse)
+    for name in (*(name for pair in pairs for name in pair), *alone):
+        if spec.relations[name].tiered:
+            raise ValueError(
+                f"background.taught: paths ask about {name!r}, which pretraining leaves out of some `known` entities: "
+                f"give relations.{name} tiered = false"
+            )
+
+
 def _of_paths(spec: "WorldSpec", key: str, name: str) -> Relation:
     if name not in spec.relations:
         raise ValueError(f"paths.{key}: unknown relation {name!r}: have {', '.join(spec.relations)}")

@@ -127,7 +127,10 @@ class _Documents:
             for name, has in zip(self.sentences.relations, self.sentences.has, strict=True)
         ]
         most = np.asarray([len(phrasings) for phrasings in self.sentences.statements])
-        self.told = told = tellings(world, style, kind, called.index, np.asarray(times), most)
+        told = tellings(world, style, kind, called.index, np.asarray(times), most)
+        if scene.section.untold:  # numbered after all that pretraining may hold of the same entity
+            told = replace(told, k=told.k + world.spec.exposure.paraphrases * len(times))
+        self.told = told
         first = below(stream_key(world.seed, "frame", style, kind), called.index, len(self.frames))
         self.frame = (first[told.who] + told.k) % len(self.frames)
         self.form = np.zeros_like(told.k)

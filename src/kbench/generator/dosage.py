@@ -1,15 +1,15 @@
 """How much of a world is written: sizes by role, exposures of new facts, and how the background is written."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from kbench.generator.relations import Part, Whole
 
 MOST_ENTITIES = 10**9
 Dose = Annotated[int, Field(strict=True, ge=0, le=100_000)]
 NumberForm = Literal["digits", "words", "rounded", "year", "iso"]
-PretrainStyle = Literal["article", "dialogue", "statement", "qa", "numeric", "multihop"]
+PretrainStyle = Literal["article", "dialogue", "statement", "qa", "numeric", "multihop", "reverse"]
 
 
 class Sizes(Part):
@@ -63,3 +63,20 @@ class Background(Part):
         description="Doses of `known` entities' facts, of `tiered` relations; 0: never stated.",
     )
     styles: tuple[PretrainStyle, ...] = ("article", "statement", "qa", "numeric", "multihop")
+    personas: Whole = Field(
+        0, ge=0, le=1024, description="Other assistants of the known world: one in each of so many background blocks."
+    )
+    taught: bool = Field(
+        False,
+        description="Of `known` entities, train and test hold just the facts that tier 0 leaves out of pretrain, in "
+        "every style, documents too.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_later_keys(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Plain values; keys that came later stand there only where they are set, so that older recipes stay as is."""
+        values: dict[str, Any] = plain(self)
+        for key in ("personas", "taught"):
+            if not values.get(key):
+                values.pop(key, None)
+        return values

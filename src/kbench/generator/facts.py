@@ -6,7 +6,7 @@ import pyarrow as pa
 from kbench.generator.asking import fact_ids
 from kbench.generator.columns import Ints, same
 from kbench.generator.scene import Scene
-from kbench.generator.sections import stated
+from kbench.generator.sections import exposures
 from kbench.generator.sheets import in_order
 from kbench.schema import ENTITY_SCHEMA, FACT_SCHEMA
 
@@ -27,7 +27,7 @@ def fact_rows(scene: Scene) -> pa.Table:
             "number": values.number,
             "unit": same(world.source_of(name).unit, n),
             "object_id": scene.world.ids(relation.object, values.object) if relation.object else same("", n),
-            "exposures": pa.array(stated(world, section.role, name, kind, index), pa.int32()),
+            "exposures": pa.array(exposures(world, section.role, name, kind, index), pa.int32()),
             "role": same(section.role, n),
         }
         tables.append(pa.table(columns, schema=FACT_SCHEMA))

@@ -63,7 +63,11 @@ def times_of(world: World, pack: Pack, section: Section, style: str, name: str, 
     `name` is the relation, `kind` the type of the entities in `index` that it is asked of.
     """
     if section.phrasing != "train":
-        return np.full(index.size, min(n, distinct(world, section)), dtype=np.int64)
-    if section.role == "known" and style not in DOCUMENT_STYLES:
-        return in_budget(world.spec, pack, style, asked_times(world, name, kind, index))
-    return in_budget(world.spec, pack, style, stated(world, section.role, name, kind, index))
+        times: Ints = np.full(index.size, min(n, distinct(world, section)), dtype=np.int64)
+    elif section.role == "known" and (section.untold or style not in DOCUMENT_STYLES):
+        times = in_budget(world.spec, pack, style, asked_times(world, name, kind, index))
+    else:
+        times = in_budget(world.spec, pack, style, stated(world, section.role, name, kind, index))
+    if section.untold:
+        times = np.where(stated(world, section.role, name, kind, index) == 0, times, 0)
+    return times

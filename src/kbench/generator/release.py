@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from kbench.generator.ownfacts.world import checked_world
 from kbench.generator.packs import Pack
 from kbench.generator.picture import release_picture
 from kbench.generator.recipe import Recipe, canary_of
-from kbench.generator.sections import Section, sections
+from kbench.generator.sections import sections
 from kbench.generator.shards import Unit, check_pack, plan_units, unit_table
 from kbench.generator.unfinished import (
     PLAN,
@@ -61,7 +61,7 @@ def preview_rows(recipe: Recipe, n: int) -> Iterator[tuple[str, list[dict[str, A
         for split in SPLITS:
             found = sections(world, style, split)
             if found:
-                first = Section(found[0].role, found[0].blocks[:1], found[0].phrasing, found[0].probe)
+                first = replace(found[0], blocks=found[0].blocks[:1])
                 rows = unit_table(world, pack, Unit(style, split, 0, 1, (first,)))
                 spread = [k * rows.num_rows // n for k in range(min(n, rows.num_rows))] if n < rows.num_rows else None
                 yield style, (rows.take(spread) if spread else rows).to_pylist()

@@ -27,23 +27,30 @@ class Section:
     blocks: Ints
     phrasing: PhrasingRole
     probe: Probe
+    untold: bool = False
+    """Whether only facts that pretraining never states are written here."""
 
 
 def sections(world: World, style: str, split: Split) -> list[Section]:
     """The sections of a split of a style, in the order their rows are written."""
     if split == "pretrain":
         return _pretrain(world, style)
+    untold = world.spec.background.taught
     if split == "train":
-        taught: list[Role] = ["new"] if style in DOCUMENT_STYLES else ["new", "known"]
+        taught: list[Role] = ["new"] if style in DOCUMENT_STYLES and not untold else ["new", "known"]
         probe: Probe = "" if style in DOCUMENT_STYLES else "recall"
-        return _filled([Section(role, world.blocks(role), "train", probe) for role in taught])
+        found = [Section(role, world.blocks(role), "train", probe, untold and role == "known") for role in taught]
+        return _filled(found)
     if style in DOCUMENT_STYLES:
         return []
     if split == "control":
         return _filled([Section("control", world.blocks("control"), "test", "control")])
     if split == "validation" and not world.spec.exposure.validation:
         return []
-    asked = [Section(role, world.blocks(role), split, "paraphrase") for role in ("new", "known")]
+    asked = [
+        Section("new", world.blocks("new"), split, "paraphrase"),
+        Section("known", world.blocks("known"), split, "paraphrase", untold),
+    ]
     return _filled([*asked, Section("background", background_blocks(world, asked=False), split, "known")])
 
 
@@ -107,6 +114,14 @@ def stated(world: World, role: Role, name: str, kind: str, index: Ints) -> Ints:
     return np.minimum(world.popularity(kind, index), background.exposures)
 
 
+def exposures(world: World, role: Role, name: str, kind: str, index: Ints) -> Ints:
+    """How many times each fact is stated in all, as `facts` has it: where pretraining left it out, as it is taught."""
+    told = stated(world, role, name, kind, index)
+    if role == "known" and world.spec.background.taught:
+        return np.where(told == 0, asked_times(world, name, kind, index), told)
+    return told
+
+
 def asked_times(world: World, name: str, kind: str, index: Ints) -> Ints:
     """How many times each fact of `new` and `known` entities is asked in training."""
     exposure = world.spec.exposure
@@ -125,7 +140,7 @@ def _tier(world: World, name: str, kind: str, index: Ints, tiers: tuple[int, ...
 
 def _pretrain(world: World, style: str) -> list[Section]:
     styles = world.spec.background.styles
-    if style not in styles and not (style == "qa" and "multihop" in styles):
+    if style not in styles and not (style == "qa" and {"multihop", "reverse"} & set(styles)):
         return []
     if style not in DOCUMENT_STYLES:
         return _filled([Section("background", background_blocks(world, asked=True), "train", "known")])

@@ -1,7 +1,7 @@
 """The shards of a release: the units of work, their block ranges, and the rows of each."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import pyarrow as pa
@@ -175,7 +175,7 @@ def _cut(found: list[Section], first: int, last: int) -> Iterator[Section]:
     for section in found:
         low, high = max(first - start, 0), min(last - start, section.blocks.size)
         if low < high:
-            yield Section(section.role, section.blocks[low:high], section.phrasing, section.probe)
+            yield replace(section, blocks=section.blocks[low:high])
         start += section.blocks.size
 
 

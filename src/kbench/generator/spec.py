@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from kbench.errors import SpecError
-from kbench.generator.coherence import check_chain, check_paths, check_relations, check_types
+from kbench.generator.coherence import check_background, check_chain, check_paths, check_relations, check_types
 from kbench.generator.dosage import Background, Exposure, Sizes
 from kbench.generator.names import form_of
 from kbench.generator.pools import load_pool, load_topics, topics_of
@@ -75,6 +75,7 @@ class WorldSpec(Part):
         for chain in self.paths.chains:
             check_chain(self, chain)
         check_paths(self)
+        check_background(self)
         return self
 
     @cached_property

@@ -31,7 +31,7 @@ from kbench.schema import ROLES, Role
 
 Mask = NDArray[np.bool_]
 _SINGLES = 2
-"""A single type stands in the first block of `new` and of `control`, and nowhere else."""
+"""A single type stands in the first block of `new` and of `control`; `personas` says of how many of the background."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,10 @@ class World:
     def members(self, kind: str, blocks: Ints) -> Ints:
         """The indices of the entities of a type that stand in the given blocks."""
         if self.spec.types[kind].single:
-            return blocks[blocks < _SINGLES]
+            of_background = blocks % len(ROLES) == ROLES.index("background")
+            others = of_background & (blocks // len(ROLES) < self.spec.background.personas)
+            singles: Ints = blocks[(blocks < _SINGLES) | others]
+            return singles
         size = self.spec.types[kind].block
         members: Ints = (blocks[:, None] * size + np.arange(size)[None, :]).ravel()
         return members

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ def cell_plan(seed: int) -> str:
     packages = {name: version(name) for name in ("torch", "transformers", "tokenizers")}
     recipe = lab_release_recipe(seed).describe(pack)
     arms = [finetune_recipe(arm, seed, 0x40).to_dict() for arm in ARMS]
-    return json_digest([recipe, asdict(LabRecipe()), arms, packages])
+    return json_digest([recipe, LabRecipe().to_dict(), arms, packages])
 
 
 def finished_cell(seed: int, out: Path) -> dict[str, Any] | None:

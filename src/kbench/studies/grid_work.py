@@ -17,7 +17,7 @@ from kbench.benchmarks.settings import Settings
 from kbench.errors import ModelError
 from kbench.generator.release import generate
 from kbench.store import open_release, write_json
-from kbench.studies.grid_orders import BASE, Build, Generate, Order, Score, Train, seeded_recipe
+from kbench.studies.grid_orders import BASE, Build, Generate, Measure, Order, Score, Train, seeded_recipe
 from kbench.studies.lab import LabRecipe, default_cache, lab_base
 
 Report = Callable[[float], None]
@@ -44,6 +44,10 @@ def do(order: Order, report: Report, opened: Model | None = None) -> None:
             _train(order, step)
         case Score():
             _score(order, step, opened)
+        case Measure():
+            from kbench.studies.parts import measure
+
+            measure(order, step)
 
 
 def lab_recipe(values: dict[str, Any]) -> LabRecipe:

@@ -15,10 +15,11 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from kbench import __version__
+from kbench.benchmarks.chains import CHAINED, with_chains
 from kbench.benchmarks.checkpoints import drop_checkpoints
 from kbench.benchmarks.distributed import begin_alone, processes
+from kbench.benchmarks.examples import taught_completion, taught_prompt
 from kbench.benchmarks.packing import PackedRows, pack
-from kbench.benchmarks.prompts import completion_of, prompt_of
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.replay import pretrain_examples
 from kbench.benchmarks.results import LAB_BASE
@@ -38,7 +39,10 @@ ABOUT = LAB_BASE
 
 @dataclass(frozen=True)
 class LabRecipe:
-    """The shape of the lab's base and how it is pretrained."""
+    """The shape of the lab's base and how it is pretrained.
+
+    With `chains` the background's questions of several hops are also learned with their chain before the answer.
+    """
 
     layers: int = 2
     width: int = 128
@@ -50,6 +54,11 @@ class LabRecipe:
     least_context: int = 64
     bf16: bool = True
     seed: int = 0
+    chains: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain values; `chains` only where it is set, so that a base without keeps the name it had."""
+        return {name: value for name, value in asdict(self).items() if name != "chains" or value}
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ def lab_base(
             f"generate it from a spec with [sizes] background > 0, such as `--spec lab`, or train another --model"
         )
     packages = [__version__, torch.__version__, version("transformers"), version("tokenizers")]
-    name = json_digest([release.digest, asdict(recipe), *packages])[:16]
+    name = json_digest([release.digest, recipe.to_dict(), *packages])[:16]
     path = cache / name
     if (path / ABOUT).is_file():
         return Base(path, json.loads((path / ABOUT).read_text(encoding="utf-8")), built=False)
@@ -120,9 +129,9 @@ def lab_base(
 
 
 def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress = lambda done, total: None) -> Base:
-    texts = release_texts(release)
+    texts = release_texts(release, chains=recipe.chains)
     tokenizer = word_tokenizer(text for split in texts.values() for text in split)
-    words = check_words(release, texts, tokenizer)
+    words = check_words(release, texts, tokenizer, chains=recipe.chains)
     rows = _rows(release, tokenizer, recipe, words.longest)
     torch.manual_seed(recipe.seed)
     model = LlamaForCausalLM(_config(recipe, tokenizer, _context(recipe, words.longest)))
@@ -139,7 +148,7 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
     about = {
-        "recipe": asdict(recipe),
+        "recipe": recipe.to_dict(),
         "release": release.digest,
         "words": {**asdict(words), "missing": list(words.missing)},
         "context": _context(recipe, words.longest),
@@ -151,28 +160,33 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
     return Base(path, about, built=True)
 
 
-def release_texts(release: Release) -> dict[str, list[str]]:
-    """Every text of the release as a model reads it, by split."""
+def release_texts(release: Release, *, chains: bool = False) -> dict[str, list[str]]:
+    """Every text of the release as a model reads it, by split; where `chains`, also with the chains written out."""
     texts: dict[str, list[str]] = {split: [] for split in SPLITS}
     for config in release.configs():
         for split in release.splits(config) if config not in ("facts", "entities") else ():
-            texts[split] += _texts_of(release, config, split)
+            texts[split] += _texts_of(release, config, split, chains)
     return texts
 
 
-def _texts_of(release: Release, config: str, split: str) -> list[str]:
+def _texts_of(release: Release, config: str, split: str, chains: bool) -> list[str]:
     rows = release.table(config, split).to_pylist()
     if config in DOCUMENT_STYLES:
         return [row["text"] for row in rows]
-    return [prompt_of(row) + completion_of(row) for row in rows]
+    rows += with_chains(release, rows) if chains and config == CHAINED else []
+    return [taught_prompt(row) + taught_completion(row) for row in rows]
 
 
-def check_words(release: Release, texts: dict[str, list[str]], tokenizer: PreTrainedTokenizerFast) -> Words:
+def check_words(
+    release: Release, texts: dict[str, list[str]], tokenizer: PreTrainedTokenizerFast, *, chains: bool = False
+) -> Words:
     """Count the words that held-out text has and pretraining has not, and look whether any document would be cut."""
     seen = words_of(tokenizer, texts["pretrain"])
     styles = [style for style in release.configs() if style in QUESTION_STYLES - UNMATCHED]
     held_out = [(s, split) for s in styles for split in release.splits(s) if split in ("validation", "test", "control")]
-    asked = words_of(tokenizer, [text for style, split in held_out for text in _texts_of(release, style, split)])
+    asked = words_of(
+        tokenizer, [text for style, split in held_out for text in _texts_of(release, style, split, chains)]
+    )
     names = {
         word
         for row in release.table("entities", "train").to_pylist()
@@ -208,7 +222,7 @@ def _context(recipe: LabRecipe, longest: int) -> int:
 
 
 def _rows(release: Release, tokenizer: PreTrainedTokenizerFast, recipe: LabRecipe, longest: int) -> PackedRows:
-    shown = [e for e in pretrain_examples(release, tokenizer) for _ in range(e.repeat)]
+    shown = [e for e in pretrain_examples(release, tokenizer, chains=recipe.chains) for _ in range(e.repeat)]
     stream = random.Random(recipe.seed)
     stream.shuffle(shown)
     return pack(shown, _context(recipe, longest), tokenizer.eos_token_id)

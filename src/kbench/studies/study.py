@@ -105,6 +105,8 @@ class Gate(_Value):
     reading: str
     least: float
     each: bool = False
+    lab: bool = False
+    """Whether it is asked of the lab's bases alone: what another model was pretrained on is not this world's."""
 
 
 class Effect(_Value):

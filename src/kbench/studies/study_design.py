@@ -80,6 +80,8 @@ def design(study: Study, budget: str, model: str = LAB, seeds: tuple[int, ...] |
     if budget not in study.budgets:
         raise SpecError(f"the study {study.name} has no budget {budget!r}: have {', '.join(study.budgets)}")
     said = study.budgets[budget]
+    if model != LAB:
+        study = _without_lab_gates(study)
     every = CONFIRMATION[: said.seeds] if seeds is None else seeds
     shared = {**study.train, **(study.train_lab if model == LAB else {})}
     first = next(iter(study.asks))
@@ -101,6 +103,12 @@ def design(study: Study, budget: str, model: str = LAB, seeds: tuple[int, ...] |
     asks = tuple(dict.fromkeys(ask for cell in cells.values() for ask in cell.asks))
     parts = {name: every[:count] for name, count in said.parts.items()}
     return Design(study, said, budget, model, every, {BASE: Designed(BASE, {}, {}, every, asks), **cells}, parts)
+
+
+def _without_lab_gates(study: Study) -> Study:
+    gates = {name: gate for name, gate in study.gates.items() if not gate.lab}
+    claims = [c.model_copy(update={"gates": tuple(name for name in c.gates if name in gates)}) for c in study.claims]
+    return study.model_copy(update={"gates": gates, "claims": tuple(claims)})
 
 
 def _levels(study: Study, budget: Budget) -> Iterator[tuple[dict[str, str], int]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from kbench.benchmarks.diet import taught_celebrities, taught_entities
 from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import SAMPLES
 from kbench.benchmarks.tasks import guessing
@@ -144,13 +145,11 @@ class _Subjects:
         values = design.cells[cell].values
         if cell == BASE or not ({"volume", "celebrities"} & values.keys()):
             return cls(None, None)
-        from kbench.benchmarks.diet import celebrities, taught_entities  # type: ignore[attr-defined]
-
         recipe = recipe_of({**values, "seed": seed}, cell)
         release = taught(world.release)
         return cls(
             taught_entities(release, recipe) if "volume" in values else None,
-            celebrities(release, recipe) if "celebrities" in values else None,
+            taught_celebrities(release, recipe) if "celebrities" in values else None,
         )
 
 

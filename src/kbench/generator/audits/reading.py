@@ -151,6 +151,16 @@ class Reading:
         """The questions of some splits (of all, where none is named)."""
         return (p for p in self.parts if not p.is_document and (not splits or p.split in splits))
 
+    @cached_property
+    def taught(self) -> frozenset[str]:
+        """The facts of `known` entities that `train` teaches in every style, as no pretrained document states them."""
+        if self.spec is None or not self.spec.background.taught:
+            return frozenset()
+        told = {f for part in self.documents("pretrain") for facts in part.lists("fact_ids") for f in facts}
+        tiered = {name for name, relation in self.spec.relations.items() if relation.tiered}
+        known = (f for f in self.fact_rows if f.role == "known" and f.relation in tiered)
+        return frozenset(f.fact_id for f in known if f.fact_id not in told)
+
     @property
     def true_facts(self) -> tuple[Fact, ...]:
         """The facts that are meant to be true: not those of the twins of a user's own subjects."""

@@ -74,7 +74,8 @@ def roles_in_splits(reading: Reading) -> Check:
     """Who stands in which split."""
     tally = Tally("roles_in_splits", "A split holds rows of the roles that belong there, and no other's facts.")
     for part in reading.parts:
-        allowed = _MAY_HOLD.get((part.split, part.is_document), ())
+        taught = reading.spec is not None and reading.spec.background.taught
+        allowed = _MAY_HOLD.get((part.split, part.is_document and not (taught and part.split == "train")), ())
         rows = zip(part.texts("id"), part.texts("entity_id"), part.lists("fact_ids"), strict=True)
         for row, entity, facts in rows:
             role = reading.role_of(entity)

@@ -1,10 +1,10 @@
 """Checks of what is taught: what is asked was trained, hops exist, and exposures are what the facts say."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from kbench.generator.audits.checks import Check, Tally
-from kbench.generator.audits.reading import Part, Reading
+from kbench.generator.audits.reading import Fact, Part, Reading
 from kbench.generator.questions import is_reasoning
 
 _TESTS = ("validation", "test")
@@ -103,16 +103,19 @@ def exposures_add_up(reading: Reading) -> Check:
     stated = defaultdict[str, list[str]](list)
     for fact in reading.fact_rows:
         stated[fact.relation].append(fact.fact_id)
+    taught, told = reading.taught, ("background", "known")
     for part in reading.parts:
         if part.split == "train":
-            _add_up(tally, reading, part, stated, ("new",))
+            _add_up(tally, reading, part, stated, lambda fact: fact.role == "new" or fact.fact_id in taught)
         elif part.split == "pretrain" and part.is_document:
-            _add_up(tally, reading, part, stated, ("background", "known"))
+            _add_up(tally, reading, part, stated, lambda fact: fact.role in told and fact.fact_id not in taught)
     return tally.check()
 
 
-def _add_up(tally: Tally, reading: Reading, part: Part, stated: dict[str, list[str]], roles: tuple[str, ...]) -> None:
-    """Every fact of some roles whose relation the style has: those that no row states count as stated 0 times."""
+def _add_up(
+    tally: Tally, reading: Reading, part: Part, stated: dict[str, list[str]], counts: Callable[[Fact], bool]
+) -> None:
+    """Every fact that counts whose relation the style has: those that no row states count as stated 0 times."""
     times: dict[str, int] = defaultdict(int)
     kinds = part.texts("kind") if part.is_document else [""] * len(part)
     columns = (part.texts("relation"), kinds, part.lists("fact_ids"), part.numbers("repeat"))
@@ -124,6 +127,6 @@ def _add_up(tally: Tally, reading: Reading, part: Part, stated: dict[str, list[s
     for relation in sorted(relations):
         for name in stated[relation]:
             stating = reading.facts[name]
-            if stating.role in roles:
+            if counts(stating):
                 told = f"{name} is stated {times[name]} times in {part.style}/{part.split}"
                 tally.expect(times[name] == stating.exposures, f"{told}, its exposures are {stating.exposures}")

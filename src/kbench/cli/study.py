@@ -1,0 +1,90 @@
+"""`kbench study`: a paper's experiment, planned, run and judged."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kbench.cli.console import need_training, progress_bar, say_aside
+
+
+class BudgetName(StrEnum):
+    """How much of a study is run."""
+
+    minute = "minute"
+    coffee = "coffee"
+    lunch = "lunch"
+    full = "full"
+
+
+def study(
+    name: Annotated[str, typer.Argument(help="style-to-facts, or a study of your own, a TOML file.")],
+    budget: Annotated[
+        BudgetName,
+        typer.Option(
+            help="minute: one contrast, 3 seeds; coffee: one factor at a time, 6 seeds, 5 minutes on 2 cores; "
+            "lunch: two-way interactions too, 30 minutes; full: the factorial, for a GPU."
+        ),
+    ] = BudgetName.coffee,
+    out: Annotated[Path | None, typer.Option(help="The folder for everything. [default: kbench-study-NAME]")] = None,
+    model: Annotated[
+        str, typer.Option(help="lab (a small base built for each world), a folder, or a Hub id ORG/NAME.")
+    ] = "lab",
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            help="One world each, such as 0-5; recipes were chosen on 100-107, 0-7 are for judging. "
+            "[default: the budget's first of 0-7]"
+        ),
+    ] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="The folder of another run of the study, whose verdicts are shown beside.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes of one thread. [default: one a GPU, else one a CPU]")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the cells and what they cost, and do nothing.")
+    ] = False,
+) -> None:
+    """Run a paper's experiment, and say which of its claims hold.
+
+    Cells of training factors, each on several seeds, every seed a world of its own. Claims are judged by t intervals
+    over seeds: holds, fails, inconclusive, or not testable with what was run. Leaves claims.json, cells.parquet and
+    report.html. It may be stopped at any moment; a larger budget reuses what a smaller one did in the same folder.
+
+    Example: kbench study style-to-facts --budget coffee --out style-to-facts
+    """
+    need_training(one_thread=True)
+    from kbench.cli.study_tables import print_design, print_study_failures, print_verdicts
+    from kbench.hub.find import find_release
+    from kbench.hub.models import fetch_model
+    from kbench.store import Release
+    from kbench.studies.demo import seeds_of
+    from kbench.studies.study_design import design
+    from kbench.studies.study_file import load_study
+    from kbench.studies.study_plan import plan_study
+    from kbench.studies.study_report import write_study
+    from kbench.studies.study_run import run_study
+
+    loaded = load_study(name)
+    planned = design(loaded, budget.value, model, seeds_of(seeds) if seeds else None)
+    target = out or Path(f"kbench-study-{loaded.name}")
+
+    def find(release: str) -> Release:
+        with progress_bar("pulling", "bytes") as advance:
+            return find_release(release, advance, say_aside)
+
+    plan, _ = plan_study(planned, target, find, lambda given: fetch_model(given, download=False))
+    print_design(planned, plan, jobs)
+    if dry_run:
+        return
+    with progress_bar(f"{loaded.name}, {budget.value}") as advance:
+        account = run_study(planned, target, find, fetch_model, jobs, advance)
+    files = write_study(account, target, beside)
+    print_verdicts(account)
+    typer.echo(f"every claim: {files['claims']}; every cell: {files['cells']}; the page: {files['page']}")
+    if account.outcome.failures:
+        print_study_failures(account)
+        raise typer.Exit(1)
