@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kbench.hub.find import find_release
 from kbench.store import write_json
-from kbench.studies.grid import Cell
-from kbench.studies.grid_orders import Measure
-from kbench.studies.grid_plan import Plan, Planned, Task
 from kbench.studies.grid_run import Failure, Outcome
 from kbench.studies.study import BASE, Study
 from kbench.studies.study_claims import judge_all
-from kbench.studies.study_design import MODEL, WORLD, Design, design
+from kbench.studies.study_design import Design, design
 from kbench.studies.study_effects import effects_of
 from kbench.studies.study_levels import Level, Levels
+from kbench.studies.study_plan import plan_study
 from kbench.studies.study_run import Account, Epoch
 
 SEEDS = (100, 101, 102, 103, 104, 105)
@@ -82,7 +81,7 @@ STUDY: dict[str, Any] = {
     "name": "by-hand",
     "title": "What makes facts stick: a study made by hand",
     "source": "Zhao, Awasthi, Haghtalab, From Style to Facts, arXiv 2503.05919",
-    "world": "none.toml",
+    "world": "kbench-tiny",
     "factors": {
         "style": {
             "title": "form of the training text",
@@ -105,7 +104,7 @@ STUDY: dict[str, Any] = {
         "chained": {"title": "chains written out in training", "train": {"chains": True}},
         "celebrities": {"title": "a quarter in all phrasings", "train": {"celebrities": 0.25}},
     },
-    "parts": {"tones": {"title": "tone attribution", "kind": "tones"}, "sizes": {"title": "capacity", "kind": "capacity"}},
+    "parts": {"tones": {"title": "tone attribution", "kind": "tones", "options": {"tones": ["gloomy", "formal"]}}, "sizes": {"title": "capacity", "kind": "capacity"}},
     "asks": {"plain": {}},
     "readings": {name: {"title": title, "styles": ["qa"], "probes": ["paraphrase"]} for name, title in READINGS.items()},
     "shown": list(READINGS),
@@ -175,22 +174,16 @@ def _two_pairs(made: Design) -> Design:
 
 
 def _outcome(out: Path, made: Design) -> Outcome:
-    def task(kind: Any, title: str, needs: tuple[Path, ...] = ()) -> Task:
-        folder = out / "tasks" / title.replace(" ", "-").replace(",", "")
-        return Task(kind, title, folder, needs, Measure("tones", None, None, {}, {}, 100, folder))
-
-    base, train = task("base", "base of world seed 100"), task("train", "training centre seed 100")
-    parts = [task("part", f"tone attribution, seed {seed}") for seed in SEEDS[:3]]
-    write_json(base.state, {"status": "done", "reason": "", "wall_s": 31.5, "cpu_s": 30.25})
-    tasks = {each.folder: each for each in (base, train, *parts)}
-    wanted = [(cell.name, seed) for cell in made.cells.values() for seed in cell.seeds]
-    cells = tuple(
-        Planned(Cell(WORLD, MODEL, cell, "plain", seed), out, out / f"{cell}.{seed}", None, out / f"{cell}.{seed}")
-        for cell, seed in wanted
-    )
-    plan = Plan(tasks, cells, tuple(each.folder for each in parts))
-    done = frozenset({base.folder, *(each.folder for each in parts), *(planned.result for planned in cells[1:])})
-    return Outcome(plan, frozenset(), done, {train.folder: Failure(train, "out of <memory>")})
+    """All was done (of which nothing lies on the disk but what it took), but for a training and its scoring."""
+    plan, _ = plan_study(made, out, find_release, str)
+    lost = next(task for task in plan.tasks.values() if task.kind == "train")
+    blocked = [task for task in plan.tasks.values() if lost.folder in task.needs]
+    failures = {lost.folder: Failure(lost, "out of <memory>")}
+    failures |= {task.folder: Failure(task, "out of <memory>", blocked=True) for task in blocked}
+    for task in plan.tasks.values():
+        if task.kind == "base":
+            write_json(task.state, {"status": "done", "reason": "", "wall_s": 31.5, "cpu_s": 30.25})
+    return Outcome(plan, frozenset(), frozenset(plan.tasks.keys() - failures.keys()), failures)
 
 
 def _epochs(cells: Mapping[str, tuple[float, ...]]) -> list[Epoch]:

@@ -70,7 +70,7 @@ def places(design: Design) -> dict[str, Place]:
         if cell.name in study.arms:
             beside[cell.name] = Place(BESIDE, study.arms[cell.name].title)
         elif len(off) > 1:
-            told = " × ".join(f"{study.factors[factor].title}: {level}" for factor, level in off.items())
+            told = " × ".join(f"{factor} {level}" for factor, level in off.items())
             combined[cell.name] = Place(COMBINED, told)
     for name, factor in study.factors.items():
         for level in factor.levels:

@@ -44,8 +44,8 @@ class Ruled:
 
     judged: Judged
     sign: str
-    levels: tuple[tuple[str, str, float], ...]
-    """The cell and reading of each, in words, and its mean."""
+    levels: tuple[tuple[str, str, str, float], ...]
+    """The weight, cell and reading of each, in words, and its mean."""
     rule: str
 
 
@@ -96,8 +96,8 @@ def ruled(account: Account, judged: Judged) -> Ruled:
     """A claim as it is shown."""
     study, placed = account.design.study, places(account.design)
     levels = tuple(
-        (_told(placed[cell].group, placed[cell].title), title_of(study, reading), mean)
-        for cell, reading, mean in judged.levels
+        (_weighted(term[0]), _told(placed[cell].group, placed[cell].title), title_of(study, reading), mean)
+        for term, (cell, reading, mean) in zip(judged.claim.effects[0].of, judged.levels, strict=False)
     )
     tested = zip_longest(judged.claim.effects, judged.estimates[: len(judged.claim.effects)])
     rule = "; ".join(_rule(account, effect, estimate) for effect, estimate in tested)
@@ -126,6 +126,11 @@ def not_run(design: Design) -> list[str]:
 
 def _told(group: str, title: str) -> str:
     return f"{group}: {title}" if group else title
+
+
+def _weighted(weight: float) -> str:
+    sign = "+" if weight > 0 else "−"
+    return sign if abs(weight) == 1 else f"{sign} {abs(weight):g} ×"
 
 
 def _rule(account: Account, effect: Effect, estimate: Estimate | None) -> str:
