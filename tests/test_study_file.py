@@ -1,0 +1,231 @@
+"""Study files: what they may say, and which cells a budget makes of them."""
+
+import copy
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kbench.benchmarks.recipe_file import recipe_of
+from kbench.errors import SpecError
+from kbench.generator.named import load_recipe
+from kbench.studies.grid import LAB
+from kbench.studies.study import BASE, Study
+from kbench.studies.study_design import CONFIRMATION, EXPLORATION, design
+from kbench.studies.study_file import FILES, load_study, studies
+from tests.samples import DROP, edited
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "title": "Small",
+    "source": "nobody",
+    "world": "small.world.toml",
+    "train_lab": {"learning_rate": 0.002},
+    "factors": {
+        "style": {
+            "title": "form",
+            "centre": "article",
+            "levels": {"article": {"styles": ["article"]}, "qa": {"styles": ["qa"]}, "both": {"styles": ["qa", "article"]}},
+        },
+        "paraphrases": {"title": "phrasings", "centre": "8", "levels": {"1": {"paraphrases": 1}, "8": {}}},
+    },
+    "within": {"value": {"title": "value", "centre": "words", "levels": {"words": "emblem", "digits": "badge"}}},
+    "arms": {"more": {"title": "more", "levels": {"style": "qa"}, "train": {"epochs": 2}, "asks": ["again"]}},
+    "asks": {"plain": {}, "again": {"splits": ["train"]}},
+    "readings": {
+        "emblem": {"title": "emblem", "styles": ["qa"], "probes": ["paraphrase"], "relations": ["emblem"]},
+        "badge": {"title": "badge", "styles": ["qa"], "probes": ["paraphrase"], "relations": ["badge"]},
+    },
+    "shown": ["emblem"],
+    "gates": {"known": {"title": "known", "cell": "base", "reading": "emblem", "least": 0.5, "lab": True}},
+    "claims": [
+        {
+            "name": "qa_first",
+            "says": "QA first.",
+            "source": "nobody",
+            "paper": "none",
+            "gates": ["known"],
+            "effects": [{"of": [[1, "style=qa", "emblem"], [-1, "style=article", "emblem"]]}],
+        }
+    ],
+    "budgets": {
+        "minute": {"says": "one", "minutes": 1, "seeds": 3, "one": {"style": 3}, "levels": {"style": ["qa"]}},
+        "lunch": {
+            "says": "pairs",
+            "minutes": 30,
+            "seeds": 4,
+            "one": {"style": 4, "paraphrases": 2},
+            "pairs": [["style", "paraphrases"]],
+            "arms": {"more": 2},
+        },
+        "full": {"says": "all", "minutes": 99, "seeds": 2, "crossed": ["style", "paraphrases"]},
+    },
+}
+
+
+def small(**changes: Any) -> Study:
+    return Study.model_validate(edited(SMALL, changes))
+
+
+def _written(tmp_path: Path, raw: dict[str, Any]) -> str:
+    """The study in a file; what TOML has no word for stays away."""
+    import json
+
+    path = tmp_path / "small.toml"
+    lines = [f"{key} = {json.dumps(value)}" for key, value in raw.items() if not isinstance(value, dict | list)]
+    path.write_text("\n".join(lines) + "\n" + _tables(raw), encoding="utf-8")
+    assert tomllib.loads(path.read_text(encoding="utf-8")) == raw
+    return str(path)
+
+
+def _tables(raw: dict[str, Any]) -> str:
+    def inline(value: Any) -> str:
+        if isinstance(value, dict):
+            return "{ " + ", ".join(f'"{key}" = {inline(each)}' for key, each in value.items()) + " }"
+        if isinstance(value, list):
+            return "[" + ", ".join(map(inline, value)) + "]"
+        return {True: "true", False: "false"}.get(value) if isinstance(value, bool) else repr(value).replace("'", '"')  # type: ignore[return-value]
+
+    lists = [f"{key} = {inline(value)}\n" for key, value in raw.items() if isinstance(value, list)]
+    return "".join(lists) + "".join(f"{key} = {inline(value)}\n" for key, value in raw.items() if isinstance(value, dict))
+
+
+@pytest.mark.parametrize("name", studies())
+def test_each_study_that_comes_with_kbench_can_be_planned_in_every_budget(name: str) -> None:
+    study = load_study(name)
+    assert load_recipe(study.world).styles
+    for budget in study.budgets:
+        for model in (LAB, "some/model"):
+            planned = design(study, budget, model)
+            assert BASE in planned.cells
+            assert "centre" in planned.cells
+            for cell in planned.cells.values():
+                recipe_of(cell.values, cell.name)  # raises where it cannot be
+                assert set(cell.seeds) <= set(CONFIRMATION)
+
+
+@pytest.mark.parametrize("name", studies())
+def test_every_claim_of_a_study_can_be_read_in_its_largest_budget(name: str) -> None:
+    study = load_study(name)
+    run = {cell for budget in study.budgets for cell in design(study, budget).cells} | set(study.parts)
+    for claim in study.claims:
+        for effect in claim.effects:
+            assert {study.named(cell) for _, cell, _ in (*effect.of, *effect.bound_of)} <= run, claim.name
+
+
+@pytest.mark.parametrize("name", studies())
+def test_the_names_of_claims_are_their_own(name: str) -> None:
+    names = [claim.name for claim in load_study(name).claims]
+    assert len(names) == len(set(names))
+
+
+def test_studies_come_with_kbench() -> None:
+    assert "style-to-facts" in studies()
+    assert all((FILES / f"{name}.toml").is_file() for name in studies())
+
+
+def test_a_study_in_a_file_is_the_one_that_was_written(tmp_path: Path) -> None:
+    loaded = load_study(_written(tmp_path, SMALL))
+    assert loaded.model_copy(update={"world": SMALL["world"]}) == small()
+    assert loaded.world == str(tmp_path / "small.world.toml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected_error"),
+    [
+        ({"colour": 1}, "colour: Extra inputs are not permitted"),
+        ({"factors.style.centre": "verse"}, "the centre 'verse' is none of its levels: have article, qa, both"),
+        ({"readings.emblem.ask": "never"}, "readings.emblem: ask 'never' is unknown: have plain, again"),
+        ({"shown": ["depth"]}, "shown 'depth' is unknown: have emblem, badge"),
+        ({"gates.known.reading": "depth"}, "gate known: reading 'depth' is unknown: have emblem, badge"),
+        ({"gates.known.cell": "style=verse"}, "level of style 'verse' is unknown: have article, qa, both"),
+        ({"gates.known.cell": "mood=low"}, "factor 'mood' is unknown: have style, paraphrases"),
+        ({"arms.more.levels": {"style": "verse"}}, "arms.more: level of style 'verse' is unknown"),
+        ({"arms.more.asks": ["never"]}, "arms.more: ask 'never' is unknown"),
+        ({"within.value.levels": {"words": "emblem", "digits": "depth"}}, "within.value: reading 'depth' is unknown"),
+        ({"budgets.minute.one": {"mood": 3}}, "budgets.minute: factor 'mood' is unknown"),
+        ({"budgets.minute.arms": {"less": 3}}, "budgets.minute: arm 'less' is unknown: have more"),
+        ({"factors.style.levels.qa": {"styles": ["verse"]}}, "unknown style 'verse'"),
+        ({"factors.style.levels.qa": {"style": ["qa"]}}, "unknown key 'style'"),
+        ({"title": DROP}, "title: Field required"),
+    ],
+)
+def test_a_study_that_cannot_be_is_told_in_one_line(
+    tmp_path: Path, changes: dict[str, Any], expected_error: str
+) -> None:
+    path = _written(tmp_path, edited(SMALL, changes))
+    with pytest.raises(SpecError) as told:
+        load_study(path)
+    assert expected_error in str(told.value)
+    assert str(tmp_path) in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_gate_that_a_claim_names_must_be_there(tmp_path: Path) -> None:
+    raw = copy.deepcopy(SMALL)
+    raw["claims"][0]["gates"] = ["open"]
+    with pytest.raises(SpecError, match="claim qa_first: gate 'open' is unknown: have known"):
+        load_study(_written(tmp_path, raw))
+
+
+def test_an_unknown_study_names_those_there_are() -> None:
+    with pytest.raises(SpecError, match="no study 'styles': have .*style-to-facts.*, or give a TOML file"):
+        load_study("styles")
+
+
+def test_one_factor_at_a_time_turns_one_factor_and_pairs_turn_two() -> None:
+    planned = design(small(), "lunch")
+    assert {name: cell.seeds for name, cell in planned.cells.items()} == {
+        BASE: (0, 1, 2, 3),
+        "centre": (0, 1, 2, 3),
+        "style=qa": (0, 1, 2, 3),
+        "style=both": (0, 1, 2, 3),
+        "paraphrases=1": (0, 1, 2, 3),  # of one(2) and of the pair (4): the more
+        "style=qa+paraphrases=1": (0, 1, 2, 3),
+        "style=both+paraphrases=1": (0, 1, 2, 3),
+        "more": (0, 1),
+    }
+
+
+def test_the_factorial_has_every_combination_once() -> None:
+    cells = design(small(), "full").cells
+    assert len(cells) == 1 + 3 * 2
+    assert {tuple(cell.levels.values()) for name, cell in cells.items() if name != BASE} == {
+        (style, number) for style in ("article", "qa", "both") for number in ("1", "8")
+    }
+
+
+def test_a_cell_is_trained_by_its_levels_over_what_all_share() -> None:
+    cells = design(small(), "lunch").cells
+    assert cells["style=qa+paraphrases=1"].values == {"learning_rate": 0.002, "styles": ["qa"], "paraphrases": 1}
+    assert cells["more"].values == {"learning_rate": 0.002, "styles": ["qa"], "epochs": 2}
+    assert design(small(), "lunch", "some/model").cells["style=qa"].values == {"styles": ["qa"]}
+
+
+def test_a_level_of_the_centre_names_the_centre() -> None:
+    study = small()
+    assert study.named("style=article") == study.named("paraphrases=8+style=article") == "centre"
+    assert study.named("paraphrases=1+style=qa") == "style=qa+paraphrases=1"
+    assert study.named("more") == "more"
+
+
+def test_gates_of_the_lab_are_not_asked_of_another_model() -> None:
+    assert design(small(), "minute").study.claims[0].gates == ("known",)
+    assert design(small(), "minute", "some/model").study.claims[0].gates == ()
+
+
+def test_the_base_is_asked_all_that_any_cell_is() -> None:
+    assert design(small(), "lunch").cells[BASE].asks == ("plain", "again")
+    assert design(small(), "minute").cells[BASE].asks == ("plain",)
+
+
+def test_given_seeds_take_the_place_of_the_budgets() -> None:
+    planned = design(small(), "lunch", seeds=EXPLORATION[:3])
+    assert planned.seeds == (100, 101, 102)
+    assert planned.cells["more"].seeds == (100, 101)
+
+
+def test_an_unknown_budget_names_those_there_are() -> None:
+    with pytest.raises(SpecError, match="no budget 'tea': have minute, lunch, full"):
+        design(small(), "tea")
