@@ -26,7 +26,11 @@ SMALL: dict[str, Any] = {
         "style": {
             "title": "form",
             "centre": "article",
-            "levels": {"article": {"styles": ["article"]}, "qa": {"styles": ["qa"]}, "both": {"styles": ["qa", "article"]}},
+            "levels": {
+                "article": {"styles": ["article"]},
+                "qa": {"styles": ["qa"]},
+                "both": {"styles": ["qa", "article"]},
+            },
         },
         "paraphrases": {"title": "phrasings", "centre": "8", "levels": {"1": {"paraphrases": 1}, "8": {}}},
     },
@@ -88,7 +92,9 @@ def _tables(raw: dict[str, Any]) -> str:
         return {True: "true", False: "false"}.get(value) if isinstance(value, bool) else repr(value).replace("'", '"')  # type: ignore[return-value]
 
     lists = [f"{key} = {inline(value)}\n" for key, value in raw.items() if isinstance(value, list)]
-    return "".join(lists) + "".join(f"{key} = {inline(value)}\n" for key, value in raw.items() if isinstance(value, dict))
+    return "".join(lists) + "".join(
+        f"{key} = {inline(value)}\n" for key, value in raw.items() if isinstance(value, dict)
+    )
 
 
 @pytest.mark.parametrize("name", studies())

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kbench.cli.run_tables import plain_table, print_table
+from kbench.cli.run_tables import plain_table, print_failures, print_table
 
 if TYPE_CHECKING:
     from kbench.studies.grid_plan import Plan, Task
@@ -115,3 +115,8 @@ def print_verdicts(account: "Account") -> None:
         for judged in account.judged:
             if judged.verdict == verdict:
                 typer.echo(f"{judged.claim.name} {words}: {judged.reason}")
+
+
+def print_study_failures(account: "Account") -> None:
+    """Print what failed, why, and what became of it."""
+    print_failures(account.outcome)

@@ -1,7 +1,7 @@
 """The claims of a study as a forest: effect, interval and what it is held against, by verdict in colour and mark."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -27,33 +27,49 @@ VERDICTS: dict[Verdict, tuple[str, str, str]] = {
 
 
 @dataclass(frozen=True)
-class Held:
-    """A claim as it is drawn, and the ends that its interval is held against: the least, or both bounds."""
+class Row:
+    """A row of the forest: a claim, or one effect of several of its; `ends` are what the interval is held against."""
 
-    judged: Judged
+    label: str
+    verdict: Verdict
+    of_claim: bool
+    estimate: Estimate | None
     ends: tuple[float, ...]
 
 
-def held_against(study: Study, levels: Levels, judged: Sequence[Judged]) -> list[Held]:
-    """Each claim with the ends that its first effect's interval is held against."""
-    return [
-        Held(each, ends_of(study, levels, each.claim.effects[0], each.estimates[0]) if each.estimates else ())
-        for each in judged
-    ]
+def forest_rows(study: Study, levels: Levels, judged: Sequence[Judged]) -> list[Row]:
+    """A row a claim of one effect; one of several has a row of its own, and one an effect below it."""
+    found = []
+    for claim in judged:
+        tested = list(zip(claim.claim.effects, claim.estimates, claim.each, strict=False))
+        rows = [
+            Row(effect.title or claim.claim.name, verdict, False, estimate, ends_of(study, levels, effect, estimate))
+            for effect, estimate, verdict in tested
+        ]
+        if len(rows) == 1:
+            found.append(replace(rows[0], label=claim.claim.name, of_claim=True))
+        else:
+            found += [Row(claim.claim.name, claim.verdict, True, None, ()), *rows]
+    return found
 
 
-def claims_figure(claims: Sequence[Held]) -> str:
-    """A row a claim: the interval of its first effect, the least or the bounds, the verdict in words at the right."""
-    left = 0.3 + _INCH_A_LETTER * max(len(held.judged.claim.name) for held in claims)
-    tall = _ROW * len(claims)
+def claims_figure(rows: Sequence[Row]) -> str:
+    """The interval of each effect, what it is held against in the shade, the claim's verdict in words at the right."""
+    labels = [row.label if row.of_claim else f"{row.label}  ·" for row in rows]
+    left = 0.3 + _INCH_A_LETTER * max(len(label) for label in labels)
+    places = [_ROW * (number + 0.5) for number in range(len(rows))]
+    tall = _ROW * len(rows)
     width, height = max(8.6, left + 4.4 + _RIGHT), _TOP + tall + _AXIS
     figure, axes = canvas(width, height)
-    estimates = [held.judged.estimates[0] for held in claims if held.judged.estimates]
-    reach = max([reach_of(estimates) if estimates else 0.5, *(1.06 * abs(end) for held in claims for end in held.ends)])
+    estimates = [row.estimate for row in rows if row.estimate]
+    reach = max([reach_of(estimates) if estimates else 0.5, *(1.06 * abs(end) for row in rows for end in row.ends)])
     axes.axvline(0, color=SOFT, linewidth=1)
-    for number, held in enumerate(claims):
-        _draw(axes, _ROW * (number + 0.5), held, reach)
-    axes.set_yticks([_ROW * (number + 0.5) for number in range(len(claims))], [h.judged.claim.name for h in claims])
+    for y, row in zip(places, rows, strict=True):
+        _draw(axes, y, row, reach)
+    axes.set_yticks(places, labels)
+    for text, row in zip(axes.get_yticklabels(), rows, strict=True):
+        text.set_fontsize(10 if row.of_claim else 9)
+        text.set_color(INK if row.of_claim else SOFT)
     axes.set_ylim(tall, 0)
     axes.set_xlim(-reach, reach)
     axes.set_xlabel("effect: mean and 95 % t interval over seeds, in the shade if the claim is to hold", fontsize=9)
@@ -61,29 +77,20 @@ def claims_figure(claims: Sequence[Held]) -> str:
     return as_svg(figure, "claims", "Claims: effect, interval, and what it is held against")
 
 
-def _draw(axes: Axes, y: float, held: Held, reach: float) -> None:
-    judged = held.judged
-    colour, mark, sign = VERDICTS[judged.verdict]
-    if held.ends:
-        low, high = held.ends[0], held.ends[1] if len(held.ends) > 1 else reach
-        corner, size = (low, y - _ROW * 0.42), (high - low, _ROW * 0.84)
-        axes.add_patch(Rectangle(corner, *size, facecolor=SOFT, alpha=0.16, linewidth=0, zorder=0.5))
-    for end in held.ends:
-        axes.plot([end, end], [y - _ROW * 0.42, y + _ROW * 0.42], color=INK, linewidth=1.3, zorder=1.5)
-    if judged.estimates:
-        draw_estimate(axes, y, judged.estimates[0], colour, mark, reach)
-    words = judged.verdict.replace("_", " ")
-    axes.text(
-        1.02,
-        y,
-        f"{sign} {words}",
-        transform=axes.get_yaxis_transform(),
-        ha="left",
-        va="center",
-        color=colour,
-        fontsize=10,
-        fontweight="bold",
-    )
+def _draw(axes: Axes, y: float, row: Row, reach: float) -> None:
+    colour, mark, sign = VERDICTS[row.verdict]
+    top, tall = y - _ROW * 0.42, _ROW * 0.84
+    if row.ends:
+        low, high = row.ends[0], row.ends[1] if len(row.ends) > 1 else reach
+        axes.add_patch(Rectangle((low, top), high - low, tall, facecolor=SOFT, alpha=0.16, linewidth=0, zorder=0.5))
+    for end in row.ends:
+        axes.plot([end, end], [top, top + tall], color=INK, linewidth=1.3, zorder=1.5)
+    if row.estimate:
+        draw_estimate(axes, y, row.estimate, colour, mark, reach)
+    if row.of_claim:
+        words = f"{sign} {row.verdict.replace('_', ' ')}"
+        beside = axes.get_yaxis_transform()
+        axes.text(1.02, y, words, transform=beside, va="center", color=colour, fontsize=10, fontweight="bold")
 
 
 def ends_of(study: Study, levels: Levels, effect: Effect, estimate: Estimate) -> tuple[float, ...]:

@@ -48,6 +48,8 @@ class Judged:
     estimates: tuple[Estimate, ...]
     levels: tuple[tuple[str, str, float], ...]
     """The cell, reading and mean level of each term of its first effect."""
+    each: tuple[Verdict, ...] = ()
+    """What came of each of its effects (none: not testable)."""
 
     def to_dict(self) -> dict[str, Any]:
         """As claims.json has it."""
@@ -98,7 +100,7 @@ def judge(study: Study, claim: Claim, levels: Levels) -> Judged:
     verdict = _together([verdict for verdict, _ in found])
     # What decides comes first.
     reasons = [reason for _, reason in sorted(found, key=lambda each: each[0] != verdict)]
-    return Judged(claim, verdict, "; ".join(reasons), tuple(estimates), shown)
+    return Judged(claim, verdict, "; ".join(reasons), tuple(estimates), shown, tuple(each for each, _ in found))
 
 
 def estimate_of(study: Study, of: Sequence[Term], levels: Levels, only: set[int] | None = None) -> Estimate:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kbench.studies.figure_claims import claims_figure, held_against
+from kbench.studies.figure_claims import claims_figure, forest_rows
 from kbench.studies.figure_effects import Line, lines_figure, panels_figure
 from kbench.studies.figure_heat import heat_figure
 from kbench.studies.figure_lines import Watched, curve_lines, learning_lines, lines_over
@@ -50,9 +50,9 @@ def figures_of(account: Account) -> list[Figure]:
 
 def _claims(account: Account) -> Iterator[Figure]:
     if account.judged:
-        held = held_against(account.design.study, account.levels, account.judged)
-        caption = "The first effect of each claim; a claim of several effects holds only if all of them do."
-        yield Figure("claims", "claims", "The claims", caption, claims_figure(held))
+        rows = forest_rows(account.design.study, account.levels, account.judged)
+        caption = "A claim of several effects holds only if all of them do."
+        yield Figure("claims", "claims", "The claims", caption, claims_figure(rows))
 
 
 def _heat(account: Account) -> Iterator[Figure]:
