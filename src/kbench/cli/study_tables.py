@@ -66,11 +66,14 @@ def _print_cells(design: "Design") -> None:
             own = "not trained"
         else:
             own = ", ".join(f"{key} = {value}" for key, value in cell.values.items() if centre.get(key) != value)
-        title = f"{cell.name}: {study.arms[cell.name].title}" if cell.name in study.arms else cell.name
-        table.add_row(title, *levels, f"{len(cell.seeds)}", ", ".join(cell.asks), own)
+        table.add_row(cell.name, *levels, f"{len(cell.seeds)}", ", ".join(cell.asks), own)
     for name, seeds in design.parts.items():
-        table.add_row(f"{name}: {study.parts[name].title}", *("" for _ in study.factors), f"{len(seeds)}", "", "")
+        table.add_row(name, *("" for _ in study.factors), f"{len(seeds)}", "", "")
     print_table(table)
+    titles = {name: arm.title for name, arm in study.arms.items() if name in design.cells}
+    titles |= {name: study.parts[name].title for name in design.parts}
+    for name, title in titles.items():
+        typer.echo(f"{name}: {title}")
     named = "the lab's base, built for each seed's world" if design.is_lab else design.model
     typer.echo(f"model: {named}; seeds: {', '.join(map(str, design.seeds))}")
 

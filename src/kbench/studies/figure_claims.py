@@ -86,7 +86,7 @@ def _draw(axes: Axes, y: float, row: Row, reach: float) -> None:
     for end in row.ends:
         axes.plot([end, end], [top, top + tall], color=INK, linewidth=1.3, zorder=1.5)
     if row.estimate:
-        draw_estimate(axes, y, row.estimate, colour, mark, reach)
+        draw_estimate(axes, y, row.estimate, colour, mark, reach, 10 if mark == "X" else 8)
     if row.of_claim:
         words = f"{sign} {row.verdict.replace('_', ' ')}"
         beside = axes.get_yaxis_transform()

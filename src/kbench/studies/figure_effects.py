@@ -14,6 +14,8 @@ from kbench.studies.study_claims import Estimate
 
 _INCH_A_LETTER = 0.075
 _ROW, _HEAD = 0.34, 0.34
+_PLAIN = 5.0
+"""The size of a mean's mark; a larger one is set off from its interval."""
 _AXIS = 0.62
 """Inches of the numbers and the title under a picture."""
 
@@ -77,7 +79,9 @@ def lines_figure(name: str, title: str, lines: Sequence[Line]) -> str:
 _CAPTION = "difference: mean and 95 % t interval over seeds; one small dot a seed; < and > go on beyond the picture"
 
 
-def draw_estimate(axes: Axes, y: float, estimate: Estimate, colour: str, mark: str, reach: float) -> None:
+def draw_estimate(
+    axes: Axes, y: float, estimate: Estimate, colour: str, mark: str, reach: float, size: float = _PLAIN
+) -> None:
     """An interval, its mean, and a small dot a seed below; what ends beyond the picture has an arrow's head."""
     seen = [value for value in estimate.values.values() if abs(value) <= reach]
     axes.plot(seen, [y + 0.09] * len(seen), "o", color=SOFT, markersize=2.8, alpha=0.75, markeredgewidth=0)
@@ -88,8 +92,8 @@ def draw_estimate(axes: Axes, y: float, estimate: Estimate, colour: str, mark: s
             if end != inside:
                 axes.plot([inside], [y - 0.03], head, color=colour, markersize=6, clip_on=False)
     if abs(estimate.mean) <= reach:
-        size = 10 if mark == "X" else 8
-        axes.plot([estimate.mean], [y - 0.03], mark, color=colour, markersize=size, markeredgecolor=PAPER)
+        edge = PAPER if size > _PLAIN else colour
+        axes.plot([estimate.mean], [y - 0.03], mark, color=colour, markersize=size, markeredgecolor=edge)
 
 
 def reach_of(estimates: Sequence[Estimate], least: float = 0.1) -> float:

@@ -21,7 +21,7 @@ _WIDEST = 30
 
 def heat_figure(means: Sequence[Mean], title: str) -> str:
     """Cells by readings, as dark as they are high; half the interval's width, and the control where it says more."""
-    columns = {mean.reading: _folded(mean.title) for mean in means}
+    columns = {mean.reading: _folded(mean.title, 2) for mean in means}
     rows, heads = _rows(means)
     left = 0.35 + _INCH_A_LETTER * max(len(line) for label in rows.values() for line in label[0].split("\n"))
     lean = 0.2 + _INCH_A_LETTER * max(len(line) for label in columns.values() for line in label.split("\n"))
@@ -81,11 +81,11 @@ def _rows(means: Sequence[Mean]) -> tuple[dict[str, tuple[str, float]], dict[str
             group = mean.place.group
             heads[group] = y + _HEAD / 2 + 0.05
             y += _HEAD + 0.05
-        rows[mean.cell] = (_folded(mean.place.title), y + _ROW / 2)
+        rows[mean.cell] = (_folded(mean.place.title, 3), y + _ROW / 2)
         y += _ROW
     return rows, heads
 
 
-def _folded(title: str) -> str:
-    """A long title in two lines, or what of it fits there."""
-    return "\n".join(textwrap.wrap(title, _WIDEST, max_lines=2, placeholder=" …"))
+def _folded(title: str, lines: int) -> str:
+    """A long title in so many lines, or what of it fits there."""
+    return "\n".join(textwrap.wrap(title, _WIDEST, max_lines=lines, placeholder=" …"))

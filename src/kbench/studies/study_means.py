@@ -23,6 +23,10 @@ class Place:
     group: str
     title: str
 
+    def __str__(self) -> str:
+        """In words by themselves: a level says of which factor it is."""
+        return self.title if self.group in ("", COMBINED, BESIDE, PARTS) else f"{self.group}: {self.title}"
+
 
 @dataclass(frozen=True)
 class Mean:

@@ -46,7 +46,8 @@ class Ruled:
     sign: str
     levels: tuple[tuple[str, str, str, float], ...]
     """The weight, cell and reading of each, in words, and its mean."""
-    rule: str
+    rules: tuple[str, ...]
+    """Of each effect."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Gated:
     values: tuple[Level, ...]
     passage: Passage
     claims: tuple[str, ...]
+    of_all: bool
+    """Every claim needs it."""
 
 
 def study_page(
@@ -96,12 +99,12 @@ def ruled(account: Account, judged: Judged) -> Ruled:
     """A claim as it is shown."""
     study, placed = account.design.study, places(account.design)
     levels = tuple(
-        (_weighted(term[0]), _told(placed[cell].group, placed[cell].title), title_of(study, reading), mean)
+        (_weighted(term[0]), str(placed[cell]), title_of(study, reading), mean)
         for term, (cell, reading, mean) in zip(judged.claim.effects[0].of, judged.levels, strict=False)
     )
     tested = zip_longest(judged.claim.effects, judged.estimates[: len(judged.claim.effects)])
-    rule = "; ".join(_rule(account, effect, estimate) for effect, estimate in tested)
-    return Ruled(judged, VERDICTS[judged.verdict][2], levels, rule)
+    rules = tuple(_rule(account, effect, estimate) for effect, estimate in tested)
+    return Ruled(judged, VERDICTS[judged.verdict][2], levels, rules)
 
 
 def not_run(design: Design) -> list[str]:
@@ -120,12 +123,8 @@ def not_run(design: Design) -> list[str]:
     counts = {**{name: cell.seeds for name, cell in design.cells.items()}, **design.parts}
     for name, seeds in counts.items():
         if len(seeds) < len(design.seeds):
-            fewer.setdefault(len(seeds), []).append(_told(placed[name].group, placed[name].title))
+            fewer.setdefault(len(seeds), []).append(str(placed[name]))
     return found + [f"on {count} seeds alone: {'; '.join(names)}" for count, names in sorted(fewer.items())]
-
-
-def _told(group: str, title: str) -> str:
-    return f"{group}: {title}" if group else title
 
 
 def _weighted(weight: float) -> str:
@@ -148,9 +147,9 @@ def _gated(account: Account, name: str) -> Gated:
     cell = study.named(gate.cell)
     column, place = levels.of(cell, gate.reading), places(design).get(cell)
     claims = tuple(claim.name for claim in study.claims if name in claim.gates)
-    shown = _told(place.group, place.title) if place else cell
+    shown = str(place) if place else cell
     values = tuple(column[seed] for seed in sorted(column))
-    return Gated(name, gate, shown, values, passage(study, gate, levels), claims)
+    return Gated(name, gate, shown, values, passage(study, gate, levels), claims, len(claims) == len(study.claims))
 
 
 def _releases(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, str, str]]:
