@@ -1,6 +1,6 @@
 """Claims over seeds: where an interval must lie for each verdict, what shuts a gate, and what cannot change a verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from kbench.studies.study_levels import Level, Levels
 from tests.studied import hand_study
 
 Values = Sequence[float]
+Found = Mapping[tuple[str, str], Values]
 NEAR: Values = (0.50, 0.52, 0.48, 0.51)
 """Four seeds whose interval is 0.475 to 0.530."""
 LOW: Values = (0.01, 0.02, 0.00, 0.01)
@@ -24,7 +25,7 @@ GATES = {
 }
 
 
-def levels_of(found: dict[tuple[str, str], Values], seeds: Sequence[int] = range(9)) -> Levels:
+def levels_of(found: Found, seeds: Sequence[int] = range(9)) -> Levels:
     """Levels by cell and reading, a value a seed."""
     return Levels(
         tuple(
@@ -35,7 +36,7 @@ def levels_of(found: dict[tuple[str, str], Values], seeds: Sequence[int] = range
     )
 
 
-def judged(found: dict[tuple[str, str], Values], *effects: dict[str, Any], gates: tuple[str, ...] = ()) -> Judged:
+def judged(found: Found, *effects: dict[str, Any], gates: tuple[str, ...] = ()) -> Judged:
     """A claim on the centre's emblems, unless its effects say otherwise."""
     told = [Effect.model_validate({"of": [(1, "centre", "emblem")], **effect}) for effect in effects or ({},)]
     claim = Claim(name="c", says="s", source="t", paper="p", effects=tuple(told), gates=gates)
@@ -87,7 +88,7 @@ UNTESTABLE = [
     ("found", "effect", "gates", "reason"), [case[1:] for case in UNTESTABLE], ids=[case[0] for case in UNTESTABLE]
 )
 def test_what_cannot_be_tested_says_why(
-    found: dict[tuple[str, str], Values], effect: dict[str, Any], gates: tuple[str, ...], reason: str
+    found: Found, effect: dict[str, Any], gates: tuple[str, ...], reason: str
 ) -> None:
     came = judged(found, effect, gates=gates)
     assert came.verdict == "not_testable"
@@ -135,7 +136,7 @@ shares = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
 columns = st.lists(shares, min_size=3, max_size=8)
 
 
-def lie(found: dict[tuple[str, str], Values], of: Sequence[Term], least: float) -> str:
+def lie(found: Found, of: Sequence[Term], least: float) -> str:
     """Where the interval lies, told by hand."""
     low, high = t_interval([sum(w * found[c, r][seed] for w, c, r in of) for seed in range(len(found[EMBLEM]))])
     return "holds" if low > least else "fails" if high <= least else "inconclusive"
