@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from transformers import PreTrainedTokenizerFast
 
@@ -11,11 +12,15 @@ from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.chains import CHAIN, in_both_forms, with_chains
 from kbench.benchmarks.examples import taught_completion, taught_prompt, tokenized
 from kbench.benchmarks.match import exact_match
+from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.packing import IGNORED, PackedRows, training_rows
 from kbench.benchmarks.prompting import Prompting, default_max_tokens, read_answer
 from kbench.benchmarks.reasoning import chain_facts
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.replay import pretrain_examples
+from kbench.benchmarks.results import SAMPLES
+from kbench.benchmarks.run import train_run
+from kbench.benchmarks.scoring import score
 from kbench.benchmarks.tasks import load_items
 from kbench.errors import SpecError
 from kbench.generator.recipe import Recipe
@@ -148,6 +153,17 @@ def test_a_base_without_chains_keeps_its_name_and_one_with_them_has_another(rele
     assert plain.path != base.path
     assert plain.about["recipe"] == SMALL.to_dict()
     assert base.about["trained"]["tokens"] > plain.about["trained"]["tokens"]
+
+
+def test_a_run_that_was_taught_chains_is_asked_for_them(release: Release, tmp_path: Path) -> None:
+    base = lab_base(release, tmp_path, LabRecipe(**{**SMALL.to_dict(), "chains": True}))
+    plan = recipe(context=base.about["context"], replay=0.3)
+    run = train_run(release, str(base.path), plan, tmp_path / "run")
+    asking = Asking(("train",), limit=4, prompting=Prompting("chain"), decoding=Decoding(128), styles=("multihop",))
+    result = score(release, str(run.path), tmp_path / "result", asking)
+    samples = pq.read_table(result.path / SAMPLES).to_pylist()
+    assert [sample["status"] for sample in samples] == ["scored"] * 4
+    assert all(sample["prompt"].endswith("\nReasoning:") and sample["chain"] is not None for sample in samples)
 
 
 def test_a_model_without_the_words_of_a_chain_is_refused(release: Release) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from kbench.benchmarks.cohort import TAUGHT_ROLES, cohort_of
+from kbench.benchmarks.cohort import TAUGHT_ROLES, Cohort, cohort_of
 from kbench.benchmarks.diet import Diet, taught_celebrities, taught_entities
 from kbench.benchmarks.packing import PackedRows, training_rows
 from kbench.benchmarks.recipe import TrainRecipe
@@ -87,6 +87,23 @@ def test_a_smaller_share_is_part_of_a_larger_one_and_the_whole_is_everybody(rele
     assert shares[-1] == {key for key, row in entities(release).items() if row["role"] in TAUGHT_ROLES}
     documents = taught_entities(release, recipe(styles=("article",)))
     assert documents == {key for key, row in entities(release).items() if row["role"] == "new"}
+
+
+def test_the_persona_is_a_block_of_its_own(release: Release) -> None:
+    everyone = entities(release).values()
+    persona, neighbour = (
+        next(row["entity_id"] for row in everyone if (row["type"], row["block"]) == (kind, 0))
+        for kind in ("persona", "person")
+    )
+    shares = [cohort_of(release, recipe(volume=part / 49)).left_out for part in range(1, 49)]
+    assert any((persona in left_out) != (neighbour in left_out) for left_out in shares)
+
+
+def test_a_row_that_needs_a_fact_of_somebody_left_out_is_left_out() -> None:
+    cohort = Cohort(frozenset({"ann"}), frozenset(), {"ann/employer": "ann", "bob/employer": "bob"})
+    assert cohort.teaches({"entity_id": "bob", "fact_ids": ["bob/employer"]})
+    assert not cohort.teaches({"entity_id": "bob", "fact_ids": ["bob/employer", "ann/employer"]})
+    assert not cohort.teaches({"entity_id": "ann", "fact_ids": []})
 
 
 def test_whoever_is_left_out_is_in_no_text_that_is_read(release: Release, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -106,8 +106,8 @@ BESIDE: Mapping[str, Definition] = {
 
 CHAIN: Mapping[str, Definition] = {
     "chain": Definition(
-        "share of the values between question and answer that the chain of thought names; only with --prompt cot, of "
-        "rows of several facts"
+        "share of the values between question and answer that the chain of thought names; only with --prompt cot or "
+        "chain, of rows of several facts"
     ),
 }
 """What is measured of a chain of thought: an answer may be right and its chain wrong."""

@@ -20,6 +20,7 @@ from kbench.benchmarks.checkpoints import drop_checkpoints
 from kbench.benchmarks.distributed import begin_alone, processes
 from kbench.benchmarks.examples import taught_completion, taught_prompt
 from kbench.benchmarks.packing import PackedRows, pack
+from kbench.benchmarks.prompting import CHAIN_TOKENS
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.replay import pretrain_examples
 from kbench.benchmarks.results import LAB_BASE
@@ -236,7 +237,8 @@ def _config(recipe: LabRecipe, tokenizer: PreTrainedTokenizerFast, context: int)
         num_hidden_layers=recipe.layers,
         num_attention_heads=recipe.heads,
         num_key_value_heads=recipe.heads,
-        max_position_embeddings=2 * context,
+        # A question and its answer, or a question and its chain.
+        max_position_embeddings=max(2 * context, context + CHAIN_TOKENS) if recipe.chains else 2 * context,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.eos_token_id,
