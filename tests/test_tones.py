@@ -125,7 +125,7 @@ def runs(toned: Release, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
             str(base.path),
             TrainRecipe(
                 styles=("tone",),
-                seed=len(tone),
+                tones=(tone,),
                 epochs=6,
                 learning_rate=1e-2,
                 optimizer="muon",

@@ -48,7 +48,7 @@ def release_picture(manifest: dict[str, Any]) -> str:
     styles = [style for style in STYLES if any(key.startswith(f"{style}/") for key in manifest["splits"])]
     top = 84
     rows = {key: entry["rows"] for key, entry in manifest["splits"].items()}
-    most = max(2, *(rows.get(f"{style}/{split}", 0) for style in styles for split in splits))
+    most = max([2, *(rows.get(f"{style}/{split}", 0) for style in styles for split in splits)])
     cells = [
         Cell(_LABEL + column * _CELL, top + line * _ROW, f"{n:,}", round(math.log(n + 1) / math.log(most + 1), 2))
         for line, style in enumerate(styles)

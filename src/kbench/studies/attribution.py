@@ -17,7 +17,7 @@ BASE = "base"
 NOBODY = ""
 """Whose an empty reply is."""
 
-FOLDS = 5
+FOLDS = 10
 """In how many parts the prompts are judged, each by a judge that has seen replies to the others."""
 
 JUDGES: Mapping[str, str] = {

@@ -39,4 +39,19 @@ def _tones(order: Measure, step: Step) -> dict[str, dict[str, Any]]:
 
 
 def _capacity(order: Measure, step: Step) -> dict[str, dict[str, Any]]:
-    raise NotImplementedError
+    """Bits a parameter, by size and exposures, at the load that brought most; and by exposures the mean over sizes."""
+    from kbench.studies.capacity import capacity, fullest
+
+    cells = capacity(order.out / "capacity", seeds=[order.seed], progress=step, **order.options)
+    most = fullest(cells)
+    sizes = dict.fromkeys(size for size, _ in most)
+    readings: dict[str, dict[str, Any]] = {}
+    for times in dict.fromkeys(times for _, times in most):
+        here = {f"{size}x{times}": [size] for size in sizes} | {f"exposures_{times}": list(sizes)}
+        for name, meant in here.items():
+            value = sum(most[size, times] for size in meant) / len(meant)
+            facts = sum(one.facts for one in cells if one.size in meant and one.exposures == times)
+            # One who guesses has learned no bits; sizes are what the mean is over.
+            readings[name] = {"value": value, "rows": facts, "entities": len(meant), "control": None, "base": None}
+            readings[name] |= {"chance": 0.0}
+    return readings

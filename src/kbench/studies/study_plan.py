@@ -42,7 +42,7 @@ def _part(planner: Planner, design: Design, name: str, part: Part, seed: int) ->
             recipe = GridRecipe(f"tone={tone}", _tone_recipe(design, options, tone))
             cell = Cell(WORLD, MODEL, recipe.name, "", seed)
             runs[tone] = planner.train(cell, release, model, ref, recipe)
-    told = {key: value for key, value in options.items() if key not in ("train", "tones")}
+    told = {key: value for key, value in options.items() if key not in ("train", "train_lab", "tones")}
     digest = json_digest([part.kind, told, seed, {tone: planner.digests[str(run)] for tone, run in runs.items()}])
     folder = planner.folder(planner.out / "parts", f"{name}.seed{seed}", digest)
     needs = tuple(need for path in (release, *runs.values()) for need in planner.made(path))
@@ -53,4 +53,5 @@ def _part(planner: Planner, design: Design, name: str, part: Part, seed: int) ->
 def _tone_recipe(design: Design, options: dict[str, Any], tone: str) -> dict[str, Any]:
     study = design.study
     shared = {**study.train, **(study.train_lab if design.is_lab else {})}
-    return {**shared, "styles": ["tone"], **options.get("train", {}), "tones": [tone]}
+    own = {**options.get("train", {}), **(options.get("train_lab", {}) if design.is_lab else {})}
+    return {**shared, "styles": ["tone"], **own, "tones": [tone]}

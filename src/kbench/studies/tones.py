@@ -17,12 +17,15 @@ from kbench.benchmarks.tasks import Item
 from kbench.errors import ModelError, OutputError
 from kbench.lock import folder_lock
 from kbench.store import Release, prepare_folder, write_json, write_table
-from kbench.studies.attribution import BASE, FOLDS, JUDGES, Attribution, Said, attribution, attribution_of, judge_all
+from kbench.studies.attribution import BASE, JUDGES, Attribution, Said, attribution, attribution_of, judge_all
 from kbench.studies.lineup import Lineup, line_up
 
 TONES = "tones.json"
 REPLIES = "replies.parquet"
 PLAN = ".kbench_tones_plan.json"
+
+_PHRASINGS = 5
+"""With so many phrasings, replies to one are judged by those to the others; with fewer, by those to other names."""
 
 Progress = Callable[[int, int], None]
 
@@ -105,8 +108,8 @@ def _said(lineup: Lineup, kept: Mapping[str, Kept], progress: Progress) -> list[
         if name != BASE:
             weigh_all(model, wanted, kept[name], step)
             step(len(lineup.rows) * len(kept) - len(wanted))  # of replies alike one is weighed
-    # The same words put to somebody else bring much the same reply: with phrasings enough, they are held out together.
-    by = "template_id" if len({item.row["template_id"] for item in items}) >= FOLDS else "id"
+    # The same words put to somebody else bring much the same reply.
+    by = "template_id" if len({item.row["template_id"] for item in items}) >= _PHRASINGS else "id"
     return [
         Said(item.row["id"], item.row[by], name, text, _logprobs(item, text, lineup, kept) if text else {})
         for name, said in replies.items()
