@@ -549,6 +549,9 @@ def test_watched_questions_are_of_validation_and_of_what_is_taught(release: Rele
     documents = watched_rows(release, recipe(styles=("article",), watch=300))
     assert {item.row["style"] for item in documents.train} == {"qa", "cloze"}
     known = labels_of(labels, release)
+    named = watched_rows(release, recipe(styles=("article",), watch=20, watch_styles=("qa",)))
+    asked = watched_rows(release, recipe(styles=("qa",), watch=20))
+    assert [item.row["id"] for item in named.validation] == [item.row["id"] for item in asked.validation]
     arm = watched_rows(release, recipe(watch=50, only=("Unknown",), idk=True, knownness=str(labels)))
     assert {known[item.row["fact_ids"][0]] for item in arm.train} == {"Unknown"}
     assert {item.row["answer"] for item in arm.train} == {IDK}

@@ -27,7 +27,7 @@ def test_a_clean_pack_has_no_findings(tmp_path: Path) -> None:
 def test_the_built_in_pack_has_no_findings_and_covers_the_built_in_worlds() -> None:
     pack = load_pack()
     assert [str(finding) for finding in lint_pack(pack)] == []
-    for name in ("default", "known", "lab", "starter"):
+    for name in ("default", "known", "lab", "starter", "style-to-facts"):
         assert [str(finding) for finding in lint_coverage(pack, load_spec(name))] == []
 
 

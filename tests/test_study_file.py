@@ -176,7 +176,7 @@ def test_a_gate_that_a_claim_names_must_be_there(tmp_path: Path) -> None:
 
 
 def test_an_unknown_study_names_those_there_are() -> None:
-    with pytest.raises(SpecError, match="no study 'styles': have .*style-to-facts.*, or give a TOML file"):
+    with pytest.raises(SpecError, match=r"no study 'styles': have .*style-to-facts.*, or give a TOML file"):
         load_study("styles")
 
 

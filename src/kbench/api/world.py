@@ -32,7 +32,8 @@ class World:
     always give the same rows, which are also those that `kbench generate` writes.
 
     Args:
-        spec: a built-in world by name (default, known, lab, starter), a TOML file, or the same tables as a dict.
+        spec: a built-in world by name (default, known, lab, starter, style-to-facts), a TOML file, or the same tables
+            as a dict.
         seed: the seed of the world, any text; 7 is the text "7".
         entities: new subject entities, rounded up to whole blocks; the spec's own number if None.
         facts: your own facts instead of a world: CSV, JSONL or Parquet with the columns subject, relation, value.

@@ -38,7 +38,8 @@ class TrainRecipe:
     all), `chat` by the model's own template. `checkpointing` computes activations anew to save memory, `processes` and
     `fsdp` are what the run must be given, or it stops.
 
-    What is watched: each epoch, `watch` questions of `validation` and as many of `train` (0: none); `early_stop` keeps
+    What is watched: each epoch, `watch` questions of `validation` and as many of `train` (0: none), of `watch_styles`
+    (none: the recipe's own where they are questions, else any); `early_stop` keeps
     the best epoch's model on validation beside the last, `patience` ends the training after so many epochs no better.
     """
 
@@ -82,6 +83,7 @@ class TrainRecipe:
     processes: int = 1
     fsdp: bool = False
     watch: int = 0
+    watch_styles: tuple[str, ...] = ()
     early_stop: bool = False
     patience: int | None = None
     seed: int = 0

@@ -78,7 +78,11 @@ def _check_lists(recipe: "TrainRecipe") -> None:
     for style in recipe.styles:
         if style not in STYLES:
             raise SpecError(f"unknown style {style!r}: have {', '.join(STYLES)}")
-    for name in ("styles", "tones", "only", "lora_targets"):
+    for style in recipe.watch_styles:
+        if style not in QUESTION_STYLES:
+            known = ", ".join(style for style in STYLES if style in QUESTION_STYLES)
+            raise SpecError(f"watch_styles: {style!r} is no style of questions: have {known}")
+    for name in ("styles", "tones", "only", "lora_targets", "watch_styles"):
         values = getattr(recipe, name)
         twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
         if twice is not None:
@@ -143,6 +147,10 @@ def _conflicts(recipe: "TrainRecipe") -> Iterator[tuple[bool, str]]:
     )
     for name, other in (("chat", recipe.chat), ("idk", recipe.idk)):
         yield recipe.chains and other, f"chains = true has no form with {name} = true: leave one of them out"
+    yield (
+        bool(recipe.watch_styles) and not recipe.watch,
+        f"watch_styles = {list(recipe.watch_styles)} needs watch, the questions asked each epoch, above 0 (got 0)",
+    )
     for name in ("early_stop", "patience"):
         value = getattr(recipe, name)
         yield (

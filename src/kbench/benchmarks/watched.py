@@ -23,12 +23,13 @@ class Watched:
 def watched_rows(release: Release, recipe: TrainRecipe) -> Watched:
     """The recipe's number (`watch`) of questions of `validation` and as many of `train`: the first by a digest of id.
 
-    Of the recipe's own styles where these are questions, else of any. Those of `train` are questions that are taught:
+    Of `watch_styles`, else of the recipe's own styles where these are questions, else of any. Those of `train` are questions that are taught:
     of the facts that `only` leaves, with the answers that `idk` gives; in neither are any about whom `volume` leaves
     out. Raises ReleaseError where a split has none.
     """
     asked = [style for style in release.configs() if style in QUESTION_STYLES - UNMATCHED]
-    styles = [style for style in asked if style in recipe.styles] or asked
+    styles = [style for style in asked if style in (recipe.watch_styles or recipe.styles)]
+    styles = styles if styles or recipe.watch_styles else asked
     diet = Diet(release, recipe)
     taught = [row for style in styles if "train" in release.splits(style) for row in diet.rows(style)]
     held = [style for style in styles if "validation" in release.splits(style)]

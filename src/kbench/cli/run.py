@@ -56,5 +56,5 @@ def run(
     print_contrasts(account)
     typer.echo(f"every cell and probe: {account.files['cells']}; the page: {account.files['page']}")
     if outcome.failures:
-        print_failures(account)
+        print_failures(outcome)
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from kbench.studies.grid_plan import Plan
     from kbench.studies.grid_report import Account
+    from kbench.studies.grid_run import Outcome
 
 
 def print_plan(plan: "Plan", target: Path, jobs: int | None) -> None:
@@ -18,18 +19,18 @@ def print_plan(plan: "Plan", target: Path, jobs: int | None) -> None:
     from kbench.studies.grid_run import default_jobs, gpus
 
     words = {"release": "releases to generate", "base": "bases to build", "train": "trainings", "score": "scorings"}
-    table = _table(f"{len(plan.cells):,} cells in {target}")
+    table = plain_table(f"{len(plan.cells):,} cells in {target}")
     for name in ("work", "all", "done", "to do", "seconds each"):
         table.add_column(name, justify="left" if name == "work" else "right")
     total: float | None = 0.0
-    for kind in KINDS:
+    for kind in (each for each in KINDS if each in words):
         folders = {task.folder for task in plan.tasks.values() if task.kind == kind}
         todo, each = len(folders & set(plan.todo)), plan.seconds(kind)
         if todo:
             total = None if total is None or each is None else total + todo * each
         told = "unknown" if each is None else f"{each:.1f}"
         table.add_row(words[kind], f"{len(folders):,}", f"{len(folders & plan.done):,}", f"{todo:,}", told)
-    _print(table)
+    print_table(table)
     if not plan.todo:
         typer.echo("nothing to do")
     elif total is None:
@@ -46,7 +47,7 @@ def print_levels(account: "Account") -> None:
         typer.echo(f"no cell has a result with {report.metric} in the probes that are asked for")
         return
     named = report.metric.replace("_", " ")
-    table = _table(f"{account.grid.name}: {named}, mean over seeds")
+    table = plain_table(f"{account.grid.name}: {named}, mean over seeds")
     told = (*report.columns, *report.rows)
     beside = [name for name in ("control", "base", "chance") if any(name in level.beside for level in account.levels)]
     for column in (*told, "score", "95 %", *beside, "seeds"):
@@ -62,7 +63,7 @@ def print_levels(account: "Account") -> None:
         values = [level.beside.get(name) for name in beside]
         numbers = ["–" if value is None else f"{value:.2f}" for value in values]
         table.add_row(*key, *level.row, f"{level.mean:.2f}", spread + mark, *numbers, str(level.seeds))
-    _print(table)
+    print_table(table)
     if any(level.over == "entities" for level in account.levels):
         typer.echo("* one seed or none: the interval is over entities, not over seeds")
     if any(row["partial"] for row in account.rows):
@@ -74,39 +75,40 @@ def print_contrasts(account: "Account") -> None:
     from kbench.studies.grid_report import missing_contrasts
 
     if account.contrasts:
-        table = _table("contrasts, paired by seed")
+        table = plain_table("contrasts, paired by seed")
         for column in ("contrast", "levels", "difference", "95 % t interval", "seeds"):
             table.add_column(column, justify="left" if column == "contrast" else "right")
         table.add_column("reading")
         for c in account.contrasts:
             levels, interval = f"{c.left:.2f} / {c.right:.2f}", f"{c.low:+.2f} to {c.high:+.2f}"
             table.add_row(c.title, levels, f"{c.mean:+.2f}", interval, str(len(c.differences)), c.reading)
-        _print(table)
+        print_table(table)
     for name in missing_contrasts(account):
         typer.echo(f"no contrast {name}: no two seeds have both sides")
 
 
-def print_failures(account: "Account") -> None:
+def print_failures(outcome: "Outcome") -> None:
     """Print what failed, why, and what became of it."""
-    outcome = account.outcome
+    from kbench.studies.grid_outcome import lost_cells, own_failures
+
     typer.echo(f"{outcome.failed_cells():,} of {len(outcome.plan.cells):,} cells have no result:")
-    for failure in account.failed:
-        task, cells = failure.task, account.lost[failure.task.folder]
+    for failure in own_failures(outcome):
+        task, cells = failure.task, len(lost_cells(failure, outcome))
         kept = f" (traceback: {task.traceback})" if task.traceback.is_file() else ""
-        typer.echo(
-            f"  {task.title}, which {cells:,} cell{'s need' if cells != 1 else ' needs'}: {failure.reason}{kept}"
-        )
+        needed = f", which {cells:,} cell{'s need' if cells != 1 else ' needs'}" if cells else ""
+        typer.echo(f"  {task.title}{needed}: {failure.reason}{kept}")
     typer.echo("run the same command again to try these anew")
 
 
-def _table(title: str) -> "Table":
+def plain_table(title: str) -> "Table":
+    """An empty table as kbench prints them: no frame."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     return Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, title_style="")
 
 
-def _print(table: "Table") -> None:
+def print_table(table: "Table") -> None:
     """Print a table as wide as it is: a cut-off figure is none."""
     from rich.console import Console
     from rich.measure import Measurement

@@ -1,5 +1,6 @@
 """The demo's two pictures, as inline SVG whose colours are the page's own, so that they follow light and dark."""
 
+import html
 import io
 import re
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 
 from kbench.studies.contrasts import Contrast
 from kbench.studies.findings import Level
+from kbench.studies.palette import HUE_VARIABLES
 
 # Stand-ins that matplotlib draws with and the page replaces by its variables.
 INK, SOFT, PAPER, BLUE = "#010101", "#020202", "#070707", "#040404"
@@ -19,6 +21,7 @@ _VARIABLES = {
     SOFT: "--soft",
     PAPER: "--paper",
     **{colour: f"--{arm}" for arm, colour in _ARMS.items()},
+    **HUE_VARIABLES,
 }
 _NAMES = {
     "base": "not finetuned",
@@ -93,6 +96,12 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
     figure.patch.set_alpha(0)
+    dress(axes)
+    return figure, axes
+
+
+def dress(axes: Axes) -> None:
+    """Axes in the page's colours: no frame, a line below, a faint grid."""
     axes.patch.set_alpha(0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
@@ -100,7 +109,6 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     axes.tick_params(colors=INK, length=0, labelsize=10)
     axes.xaxis.label.set_color(INK)
     axes.grid(axis="x", color=SOFT, alpha=0.25, linewidth=0.8)
-    return figure, axes
 
 
 def as_svg(figure: Figure, name: str, title: str) -> str:
@@ -115,5 +123,5 @@ def as_svg(figure: Figure, name: str, title: str) -> str:
     text = re.sub(r'(id="|#)(?=[A-Za-z])(?![0-9a-f]{6}\b)', rf"\g<1>{name}-", text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
-    text = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', f'role="img" aria-label="{title}"', text, count=1)
-    return text
+    told = f'role="img" aria-label="{html.escape(title)}"'
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', lambda _: told, text, count=1)

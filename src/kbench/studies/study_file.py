@@ -1,6 +1,7 @@
 """The study file: one of those that come with kbench, or the user's own, checked when it is read."""
 
 import tomllib
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ def _check(study: Study, where: str) -> None:
         _one_of(read, study.readings, f"{where}: shown")
     for name, curve in study.curves.items():
         _one_of(curve.factor, study.factors, f"{where}: curves.{name}: factor")
+        _known(curve.levels, f"{where}: curves.{name}", study)
+        for level in study.factors[curve.factor].levels:
+            if not _is_number(level):
+                raise SpecError(f"{where}: curves.{name}: the levels of {curve.factor} must be numbers (got {level!r})")
         for read in curve.readings:
             _one_of(read, study.readings, f"{where}: curves.{name}: reading")
     for name, budget in study.budgets.items():
@@ -72,6 +77,13 @@ def _check(study: Study, where: str) -> None:
     for name, turned in study.factors.items():
         for level, values in turned.levels.items():
             recipe_of({**study.train, **study.train_lab, **values}, f"{where}: factors.{name}.levels.{level}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _terms(study: Study) -> list[tuple[str, str, str]]:

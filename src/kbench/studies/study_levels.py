@@ -122,9 +122,12 @@ def _levels_of(planned: Planned, design: Design, world: _World, readings: Mappin
         base = None
         if cell.name != BASE:
             answers = world.base(planned.base)
-            base = fmean(answers[row["id"]] for row in chosen)
-        beside = {"control": control, "base": base}
-        less = beside.get(reading.less) or 0.0
+            # A reply of the base that could not be scored says nothing.
+            known = [answers[row["id"]] for row in chosen if row["id"] in answers]
+            base = fmean(known) if known else None
+        less = {"": 0.0, "control": control, "base": base}[reading.less]
+        if less is None:
+            continue
         chance = fmean(world.guesses.chance(row) for row in chosen)
         entities = len({row["entity_id"] for row in chosen})
         yield Level(cell.name, name, seed, value - less, len(chosen), entities, control, base, chance)

@@ -25,6 +25,11 @@ def plan_study(design: Design, out: Path, find: Find, fetch: Fetch) -> tuple[Pla
     return Plan(planner.tasks, plan.cells, tuple(parts.values())), parts
 
 
+def part_title(part: Part, seed: int) -> str:
+    """What one seed of a part is called among the tasks."""
+    return f"{part.title}, seed {seed}"
+
+
 def _part(planner: Planner, design: Design, name: str, part: Part, seed: int) -> Path:
     options = {**part.options, **design.budget.options.get(name, {})}
     release = ref = None
@@ -42,7 +47,7 @@ def _part(planner: Planner, design: Design, name: str, part: Part, seed: int) ->
     folder = planner.folder(planner.out / "parts", f"{name}.seed{seed}", digest)
     needs = tuple(need for path in (release, *runs.values()) for need in planner.made(path))
     order = Measure(part.kind, release, ref, runs, told, seed, folder)
-    return planner.add(Task("part", f"{part.title}, seed {seed}", folder, needs, order))
+    return planner.add(Task("part", part_title(part, seed), folder, needs, order))
 
 
 def _tone_recipe(design: Design, options: dict[str, Any], tone: str) -> dict[str, Any]:
