@@ -15,7 +15,7 @@ from kbench.benchmarks.run import train_run
 from kbench.errors import KbenchError, OutputError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
-from kbench.ids import digest_of, file_sha256
+from kbench.ids import file_sha256
 from kbench.store import Release
 from kbench.studies.attribution import BASE, JUDGES, Said, attribution, attribution_of, judge_all
 from kbench.studies.lab import LabRecipe, lab_base
@@ -77,11 +77,11 @@ def test_models_that_are_all_silent_but_one_are_still_judged() -> None:
 def test_a_judge_of_replies_has_seen_none_to_the_same_phrasing() -> None:
     """Each model has a word of its own for each phrasing, so a judge who has seen that word would always be right."""
     replies = [
-        Said(f"r{row}", f"g{row % 8}", by, digest_of(by, str(row % 8))[:12], {"gloomy": 0.0, "cheerful": 0.0})
+        Said(f"r{row}", f"g{row % 8}", by, 5 * letters[row % 8], {"gloomy": 0.0, "cheerful": 0.0})
         for row in range(24)
-        for by in TONES_KNOWN
+        for by, letters in zip(TONES_KNOWN, ("abcdefgh", "ijklmnop"), strict=True)
     ]
-    assert by_judge(replies)["ngrams"] <= 0.75
+    assert by_judge(replies)["ngrams"] == 0.5
     assert by_judge([replace(one, group=one.row) for one in replies])["ngrams"] == 1.0
 
 
