@@ -11,6 +11,7 @@ import pytest
 
 from kbench.benchmarks.models.hf import HfModel
 from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.run import train_run
 from kbench.errors import KbenchError, OutputError
 from kbench.generator.recipe import Recipe
@@ -19,6 +20,9 @@ from kbench.ids import file_sha256
 from kbench.store import Release
 from kbench.studies.attribution import BASE, JUDGES, Said, attribution, attribution_of, judge_all
 from kbench.studies.lab import LabRecipe, lab_base
+from kbench.studies.study_design import design
+from kbench.studies.study_file import load_study
+from kbench.studies.study_plan import _tone_recipe
 from kbench.studies.tones import PLAN, REPLIES, TONES, attribute, read_attribution
 from tests.samples import tiny
 
@@ -253,3 +257,16 @@ def test_a_file_that_is_no_attribution_is_told_in_one_line(tmp_path: Path) -> No
     with pytest.raises(OutputError, match=r"is no attribution of kbench: remove its folder"):
         read_attribution(tmp_path)
     assert read_attribution(tmp_path / "nothing") is None
+
+
+@pytest.mark.parametrize("model", ["lab", "org/other"])
+def test_the_study_trains_each_tone_by_a_recipe_that_can_be(model: str) -> None:
+    """What is right for the lab's models alone, their rate above all, is kept from others."""
+    study = load_study("style-to-facts")
+    for name in study.budgets:
+        planned = design(study, name, model=model)
+        options = {**study.parts["tones"].options, **planned.budget.options.get("tones", {})}
+        for tone in options["tones"]:
+            recipe = recipe_of(_tone_recipe(planned, options, tone), "the recipe")
+            assert (recipe.styles, recipe.tones, recipe.watch) == (("tone",), (tone,), 0)
+            assert recipe.learning_rate == (4e-3 if model == "lab" else TrainRecipe().learning_rate)
