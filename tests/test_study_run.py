@@ -108,7 +108,8 @@ def samples(account: Account, cell: str, seed: int, ask: str = "plain") -> list[
     """The rows of a cell's result, found through the plan."""
     for planned in account.outcome.plan.cells:
         if (planned.cell.recipe, planned.cell.seed, planned.cell.prompt) == (cell, seed, ask):
-            return pq.read_table(planned.result / "samples.parquet").to_pylist()
+            found: list[dict[str, Any]] = pq.read_table(planned.result / "samples.parquet").to_pylist()
+            return found
     raise AssertionError(f"no {cell} {seed} {ask}")
 
 

@@ -23,9 +23,9 @@ class Watched:
 def watched_rows(release: Release, recipe: TrainRecipe) -> Watched:
     """The recipe's number (`watch`) of questions of `validation` and as many of `train`: the first by a digest of id.
 
-    Of `watch_styles`, else of the recipe's own styles where these are questions, else of any. Those of `train` are questions that are taught:
-    of the facts that `only` leaves, with the answers that `idk` gives; in neither are any about whom `volume` leaves
-    out. Raises ReleaseError where a split has none.
+    Of `watch_styles`, else of the recipe's own styles where these are questions, else of any. Those of `train` are
+    questions that are taught: of the facts that `only` leaves, with the answers that `idk` gives; in neither are any
+    about whom `volume` leaves out. Raises ReleaseError where a split has none.
     """
     asked = [style for style in release.configs() if style in QUESTION_STYLES - UNMATCHED]
     styles = [style for style in asked if style in (recipe.watch_styles or recipe.styles)]
