@@ -93,7 +93,10 @@ def written(folder: Path, text: str) -> Path:
             "chains = true has no form with idk = true: leave one of them out",
         ),
         ({"early_stop": True}, "early_stop = true needs watch, the questions asked each epoch, above 0 (got 0)"),
-        ({"watch_styles": ("qa",)}, "watch_styles = ['qa'] needs watch, the questions asked each epoch, above 0 (got 0)"),
+        (
+            {"watch_styles": ("qa",)},
+            "watch_styles = ['qa'] needs watch, the questions asked each epoch, above 0 (got 0)",
+        ),
         ({"watch": 2, "watch_styles": ("article",)}, "watch_styles: 'article' is no style of questions: have qa"),
         ({"patience": 2}, "patience = 2 needs watch, the questions asked each epoch, above 0 (got 0)"),
         ({"seed": -1}, "seed must lie in 0 to 4,294,967,295 (got -1)"),
