@@ -1,5 +1,6 @@
 """A study run for real on tiny worlds: what it trains, what it reads, what it judges, and that nothing is done twice."""
 
+import shutil
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -68,6 +69,8 @@ def study_in(folder: Path, **changes: Any) -> Study:
             "unseen": {"title": "n", "styles": ["multihop"], "probes": ["multihop"], "bridge": "unseen"},
             "hops": {"title": "h", "styles": ["multihop"], "probes": ["multihop"]},
             "again": {"title": "a", "ask": "again", "styles": ["qa"], "probes": ["recall"]},
+            "net": {"title": "b", "ask": "again", "styles": ["qa"], "probes": ["recall"], "less": "control"},
+            "kept": {"title": "k", "styles": ["qa"], "probes": ["known"], "roles": ["background"]},
         },
         "gates": {"known": {"title": "known", "cell": "base", "reading": "emblem", "least": 0.0}},
         "budgets": {
@@ -195,7 +198,18 @@ def test_a_finished_study_does_nothing_and_a_smaller_budget_needs_nothing_more(a
 
 def test_what_is_lost_of_a_study_is_done_again_and_nothing_else(account: Account, folder: Path) -> None:
     lost = next(p for p in account.outcome.plan.cells if p.cell.recipe == "style=qa" and p.cell.seed == 102)
-    (lost.result / "results.json").unlink()
+    shutil.rmtree(lost.result)
     again = done(study_in(folder), "coffee", folder / "out")
     assert again.outcome.done == {lost.result}
     assert again.levels == account.levels
+
+
+def test_a_reading_less_its_control_is_not_read_where_no_control_was_asked(account: Account) -> None:
+    assert account.levels.of("more", "again")
+    assert not account.levels.of("more", "net")
+
+
+def test_the_background_is_read_whatever_share_of_the_facts_was_taught(account: Account) -> None:
+    whole, half = account.levels.of("centre", "kept"), account.levels.of("volume=0.5", "kept")
+    assert {seed: level.rows for seed, level in half.items()} == {seed: level.rows for seed, level in whole.items()}
+    assert set(half) == {100, 101, 102}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kbench.benchmarks.phrasings import fewer_phrasings
 from kbench.errors import SpecError
 from kbench.generator.audit import audit_release
 from kbench.generator.spec import load_spec, spec_from_dict
@@ -147,3 +148,18 @@ def test_of_several_tiers_only_the_facts_of_dose_zero_are_taught(tmp_path: Path)
     assert tiered == (told ^ taught) & tiered
     assert taught & set(known) <= tiered
     assert [check.name for check in audit_release(sample.release).checks if check.status == "failed"] == []
+
+
+@pytest.mark.parametrize("style", ["article", "dialogue", "statement", "qa"])
+@pytest.mark.parametrize(("most", "exposures", "texts", "times"), [(4, 4, 4, 4), (1, None, 1, 8), (None, 16, 8, 16)])
+def test_fewer_phrasings_count_for_facts_that_several_texts_share_out_as_for_others(
+    study: Sample, style: str, most: int | None, exposures: int | None, texts: int, times: int
+) -> None:
+    kept = fewer_phrasings(study.rows[style, "train"], most, exposures)
+    found, distinct = Counter[str](), Counter[str]()
+    for row in kept:
+        for fact in row["fact_ids"]:
+            found[fact] += row["repeat"]
+            distinct[fact] += 1
+    assert set(found.values()) == {times}
+    assert set(distinct.values()) == {texts}

@@ -155,6 +155,8 @@ class Budget(_Value):
     levels: dict[str, tuple[str, ...]] = {}
     """Of a factor only these levels."""
     pairs: tuple[tuple[str, str], ...] = ()
+    pair_levels: dict[str, tuple[str, ...]] = {}
+    """Of a factor only these levels in pairs."""
     crossed: tuple[str, ...] = ()
     arms: dict[str, int] = {}
     parts: dict[str, int] = {}

@@ -114,15 +114,15 @@ def _without_lab_gates(study: Study) -> Study:
 def _levels(study: Study, budget: Budget) -> Iterator[tuple[dict[str, str], int]]:
     """The levels of each cell and on how many seeds it runs: the centre, one factor at a time, pairs, all crossed."""
 
-    def of(factor: str) -> tuple[str, ...]:
-        return budget.levels.get(factor, tuple(study.factors[factor].levels))
+    def of(factor: str, only: dict[str, tuple[str, ...]] = budget.levels) -> tuple[str, ...]:
+        return only.get(factor, tuple(study.factors[factor].levels))
 
     centre = study.centre
     yield centre, budget.seeds
     for factor, count in budget.one.items():
         yield from ((centre | {factor: level}, count) for level in of(factor))
     for left, right in budget.pairs:
-        for a, b in product(of(left), of(right)):
+        for a, b in product(of(left, budget.pair_levels), of(right, budget.pair_levels)):
             yield centre | {left: a, right: b}, budget.seeds
     for levels in product(*(of(factor) for factor in budget.crossed)):
         yield centre | dict(zip(budget.crossed, levels, strict=True)), budget.seeds

@@ -68,7 +68,13 @@ def _check(study: Study, where: str) -> None:
         for read in curve.readings:
             _one_of(read, study.readings, f"{where}: curves.{name}: reading")
     for name, budget in study.budgets.items():
-        for factor in (*budget.one, *budget.levels, *budget.crossed, *(f for pair in budget.pairs for f in pair)):
+        for factor in (
+            *budget.one,
+            *budget.levels,
+            *budget.pair_levels,
+            *budget.crossed,
+            *(f for pair in budget.pairs for f in pair),
+        ):
             _one_of(factor, study.factors, f"{where}: budgets.{name}: factor")
         for each in budget.arms:
             _one_of(each, study.arms, f"{where}: budgets.{name}: arm")

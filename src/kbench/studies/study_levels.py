@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from kbench.benchmarks.cohort import TAUGHT_ROLES
 from kbench.benchmarks.diet import taught_celebrities, taught_entities
 from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import SAMPLES
@@ -137,17 +138,25 @@ def _levels_of(planned: Planned, design: Design, world: _World, readings: Mappin
 class _Subjects:
     """Whom a cell teaches, and whom in all phrasings; None where it makes no difference between them."""
 
-    taught: frozenset[str] | None
-    celebrities: frozenset[str] | None
+    trained: bool
+    taught: frozenset[str] | None = None
+    celebrities: frozenset[str] | None = None
+
+    def teaches(self, entity: str, role: str) -> bool | None:
+        """Whether a cell taught somebody: never a control; None of the base, and of the background, taught before."""
+        if not self.trained or role not in (*TAUGHT_ROLES, "control"):
+            return None
+        return role in TAUGHT_ROLES and (self.taught is None or entity in self.taught)
 
     @classmethod
     def of(cls, design: Design, cell: str, world: _World, seed: int) -> "_Subjects":
         values = design.cells[cell].values
         if cell == BASE or not ({"volume", "celebrities"} & values.keys()):
-            return cls(None, None)
+            return cls(trained=cell != BASE)
         recipe = recipe_of({**values, "seed": seed}, cell)
         release = taught(world.release)
         return cls(
+            True,
             taught_entities(release, recipe) if "volume" in values else None,
             taught_celebrities(release, recipe) if "celebrities" in values else None,
         )
@@ -169,7 +178,8 @@ def _fits(row: Row, reading: Reading, world: _World, who: _Subjects) -> bool:
     role, kind = world.entities.get(row["entity_id"], ("", ""))
     if role not in reading.roles or (reading.types and kind not in reading.types):
         return False
-    if reading.taught is not None and who.taught is not None and (row["entity_id"] in who.taught) != reading.taught:
+    is_taught = who.teaches(row["entity_id"], role)
+    if reading.taught is not None and is_taught is not None and is_taught != reading.taught:
         return False
     if reading.celebrity is not None and (
         who.celebrities is None or (row["entity_id"] in who.celebrities) != reading.celebrity
