@@ -154,6 +154,8 @@ class Budget(_Value):
     one: dict[str, int] = {}
     levels: dict[str, tuple[str, ...]] = {}
     """Of a factor only these levels."""
+    fewer: dict[str, int] = {}
+    """Of a cell only so many seeds."""
     pairs: tuple[tuple[str, str], ...] = ()
     pair_levels: dict[str, tuple[str, ...]] = {}
     """Of a factor only these levels in pairs."""

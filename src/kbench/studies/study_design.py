@@ -92,7 +92,7 @@ def design(study: Study, budget: str, model: str = LAB, seeds: tuple[int, ...] |
         for factor, level in levels.items():
             values |= study.factors[factor].levels[level]
         before = cells.get(name)
-        wanted = every[: max(count, len(before.seeds) if before else 0)]
+        wanted = every[: said.fewer.get(name, max(count, len(before.seeds) if before else 0))]
         cells[name] = Designed(name, levels, {**values, **own}, wanted, (first, *asks))
 
     for levels, count in _levels(study, said):

@@ -76,6 +76,8 @@ def _check(study: Study, where: str) -> None:
             *(f for pair in budget.pairs for f in pair),
         ):
             _one_of(factor, study.factors, f"{where}: budgets.{name}: factor")
+        for each in budget.fewer:
+            _known(cell_parts(study, each), f"{where}: budgets.{name}: cell {each!r}", study)
         for each in budget.arms:
             _one_of(each, study.arms, f"{where}: budgets.{name}: arm")
         for part in (*budget.parts, *budget.options):
