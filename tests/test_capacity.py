@@ -108,7 +108,7 @@ def test_parameters_are_counted_as_the_model_has_them(width: int) -> None:
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("swept") / "out"
-    capacity(out, [2000], [1, 25], [7], loads=[0.5])
+    capacity(out, [2000], [1, 10], [7], loads=[0.5])
     return out
 
 
@@ -116,7 +116,7 @@ def test_a_model_that_has_read_its_facts_more_often_has_more_bits_of_them(swept:
     found = read_capacity(swept)
     assert found is not None
     once, often = found
-    assert (once.exposures, often.exposures) == (1, 25)
+    assert (once.exposures, often.exposures) == (1, 10)
     assert once.learned < often.learned <= often.offered
     assert often.parameters == parameters_of(8)
     table = pq.read_table(swept / TABLE).to_pylist()
@@ -127,7 +127,7 @@ def test_a_model_that_has_read_its_facts_more_often_has_more_bits_of_them(swept:
 def test_a_sweep_that_is_done_trains_nothing_again(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("kbench.studies.capacity.measure_cell")
     held = file_sha256(swept / CAPACITY)
-    assert capacity(swept, [2000], [1, 25], [7], loads=[0.5]) == read_capacity(swept)
+    assert capacity(swept, [2000], [1, 10], [7], loads=[0.5]) == read_capacity(swept)
     assert file_sha256(swept / CAPACITY) == held
 
 
