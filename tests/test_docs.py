@@ -1,8 +1,10 @@
 """README, docs and CI say the same as the code."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,3 +75,25 @@ def test_the_three_doors_open_on_the_packages() -> None:
     for door in ("generator", "templates", "benchmarks"):
         assert (ROOT / door).is_symlink()
         assert (ROOT / door).resolve() == (ROOT / "src" / "kbench" / door).resolve()
+
+
+def test_the_page_of_a_study_tells_every_claim_as_its_files_do() -> None:
+    folder = ROOT / "docs" / "style-to-facts"
+    page = folder.with_suffix(".md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| ") and "** |" in row}
+    judged, chosen = (json.loads((folder / name).read_text()) for name in ("claims.json", "claims-exploration.json"))
+    assert list(rows) == [claim["claim"] for claim in judged] == [claim["claim"] for claim in chosen]
+    for here, before in zip(judged, chosen, strict=True):
+        _, _, verdict, effect, explored, _, _ = rows[here["claim"]].split("|")
+        assert verdict == f" **{here['verdict'].replace('_', ' ')}** "
+        assert effect.strip() == _told(here)
+        assert explored.strip() == f"{before['verdict'].replace('_', ' ')}, {_told(before)}"
+        assert set(here["seeds"]) <= set(range(8))
+        assert set(before["seeds"]) <= set(range(100, 108))
+
+
+def _told(claim: dict[str, Any]) -> str:
+    if claim["effect"] is None:
+        return "–"
+    low, high = claim["interval"]
+    return f"{claim['effect']:+.2f} ({low:+.2f} to {high:+.2f}), {len(claim['seeds'])} seeds"
