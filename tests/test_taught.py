@@ -1,17 +1,21 @@
 """What a study of entities asks of a world: other assistants in the background, and known people's untold facts."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from kbench.benchmarks.phrasings import fewer_phrasings
 from kbench.errors import SpecError
 from kbench.generator.audit import audit_release
+from kbench.generator.audits.reading import Part, read_release
+from kbench.generator.audits.rows import roles_in_splits
 from kbench.generator.spec import load_spec, spec_from_dict
 from kbench.generator.verify import verify_release
-from kbench.schema import DOCUMENT_STYLES
+from kbench.schema import DOCUMENT_STYLES, schema_of
 from tests.samples import ONE_HOP_STYLES, TINY, Sample, edited, read_sample, tiny
 
 UNTOLD = {"emblem", "badge", "manner"}
@@ -62,6 +66,18 @@ def test_nothing_else_of_known_people_stands_outside_pretraining(study: Sample) 
     told = {f for f, row in study.facts.items() if row["role"] == "known"} - untold(study)
     for style in DOCUMENT_STYLES & set(study.spec.background.styles):
         assert told <= set(stated(study, style, "pretrain"))
+
+
+def test_the_audit_names_a_row_that_teaches_what_pretraining_tells(study: Sample) -> None:
+    reading = read_release(study.release)
+    told = min(f for f, row in study.facts.items() if row["role"] == "known" and f not in untold(study))
+    rows = study.release.table("qa", "train").to_pylist()
+    next(row for row in rows if study.role(row) == "known")["fact_ids"] = [told]
+    spoiled = Part("qa", "train", pa.Table.from_pylist(rows, schema=schema_of("qa")))
+    parts = tuple(spoiled if (part.style, part.split) == ("qa", "train") else part for part in reading.parts)
+    check = roles_in_splits(replace(reading, parts=parts))
+    assert check.status == "failed"
+    assert f"in qa/train rests on {told}, which pretrain alone is to tell" in check.examples[0]
 
 
 def test_exposures_of_facts_say_how_often_they_are_told_or_taught(study: Sample) -> None:

@@ -73,8 +73,8 @@ def references_known(reading: Reading) -> Check:
 def roles_in_splits(reading: Reading) -> Check:
     """Who stands in which split."""
     tally = Tally("roles_in_splits", "A split holds rows of the roles that belong there, and no other's facts.")
+    taught = reading.spec is not None and reading.spec.background.taught
     for part in reading.parts:
-        taught = reading.spec is not None and reading.spec.background.taught
         allowed = _MAY_HOLD.get((part.split, part.is_document and not (taught and part.split == "train")), ())
         rows = zip(part.texts("id"), part.texts("entity_id"), part.lists("fact_ids"), strict=True)
         for row, entity, facts in rows:
@@ -84,6 +84,12 @@ def roles_in_splits(reading: Reading) -> Check:
                 theirs = [f for f in facts if f in reading.facts and reading.facts[f].role == "control"]
                 if theirs:
                     tally.wrong(f"{row} in {part.style}/{part.split} rests on {theirs[0]} of control")
+            if taught and role == "known" and part.split != "pretrain":
+                told = [f for f in facts if f in reading.facts and f not in reading.taught]
+                if told:
+                    tally.wrong(
+                        f"{row} in {part.style}/{part.split} rests on {told[0]}, which pretrain alone is to tell"
+                    )
     return tally.check()
 
 
