@@ -157,8 +157,8 @@ def _learning(account: Account) -> Iterator[Figure]:
     if lines := learning_lines(account.design, watched):
         title = f"Learning curves, by {next(iter(study.factors.values())).title}"
         caption = (
-            "Right answers to watched validation questions after each epoch, a part of them about the background, which "
-            "the base knows; band: 95 % t interval over seeds."
+            "Right answers to watched validation questions after each epoch, a part of them about the background, "
+            "which the base knows; band: 95 % t interval over seeds."
         )
         svg = lines_over("learning", title, "epoch", "share of right answers", lines)
         yield Figure("learning", "learning", title, caption, svg)
