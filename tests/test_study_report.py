@@ -46,7 +46,7 @@ def figures(account: Account) -> list[Figure]:
 def earlier(folder: Path, judged: Sequence[Judged]) -> Path:
     """What of an earlier run is read: its claims, and which seeds it had."""
     write_json(folder / "claims.json", [each.to_dict() for each in judged])
-    write_json(folder / "study.json", {"seeds_kind": "exploration", "seeds": list(SEEDS)})
+    write_json(folder / "study.json", {"name": "by-hand", "seeds_kind": "exploration", "seeds": list(SEEDS)})
     return folder
 
 
@@ -58,7 +58,7 @@ def beside(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def files(account: Account, out: Path, beside: Path) -> dict[str, Path]:
     """What the study leaves, beside an earlier run of itself."""
-    return write_study(account, out, beside)
+    return write_study(account, out, read_earlier(beside, "by-hand"))
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +274,7 @@ def test_the_same_account_leaves_the_same_bytes(
     account: Account, files: dict[str, Path], out: Path, beside: Path
 ) -> None:
     before = {key: path.read_bytes() for key, path in files.items()}
-    again = write_study(account, out, beside)
+    again = write_study(account, out, read_earlier(beside, "by-hand"))
     assert {key: path.read_bytes() for key, path in again.items()} == before
 
 
@@ -308,18 +308,33 @@ def test_a_study_of_which_nothing_is_done_has_a_page(tmp_path: Path) -> None:
 
 def test_an_earlier_run_that_is_none_is_refused_in_one_line(tmp_path: Path, out: Path) -> None:
     with pytest.raises(SpecError, match=r"expected claims.json and study.json of a finished study in .*got FileNotF"):
-        read_earlier(tmp_path)
+        read_earlier(tmp_path, "by-hand")
     write_text(tmp_path / "claims.json", "[]")
     write_json(tmp_path / "study.json", {"name": "by-hand", "status": "unfinished"})
     with pytest.raises(SpecError, match=r"\(got KeyError\): finish it, or name another"):
-        read_earlier(tmp_path)
+        read_earlier(tmp_path, "by-hand")
+
+
+def test_a_run_of_another_study_is_not_put_beside(beside: Path) -> None:
+    with pytest.raises(SpecError, match=r"holds the study 'by-hand', which has other claims: name a run of 'mine'"):
+        read_earlier(beside, "mine")
+
+
+def test_no_picture_of_a_larger_run_is_left_beside_those_of_a_smaller_one(tmp_path: Path) -> None:
+    write_study(hand_account(tmp_path), tmp_path)
+    write_text(tmp_path / "figures" / "mine.svg", "<svg/>")
+    few = Levels(tuple(level for level in hand_levels().every if level.cell in ("base", "centre")))
+    files = write_study(hand_account(tmp_path, levels=few), tmp_path)
+    named = {path.name for name, path in files.items() if name.startswith("figures/")}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == named | {"mine.svg"}
 
 
 def test_an_earlier_run_without_a_claim_leaves_its_place_empty(account: Account, tmp_path: Path) -> None:
     earlier(tmp_path / "one", account.judged[:1])
     study = hand_study(claims=CLAIMS[:2])
     two = hand_account(tmp_path / "two", study, Levels(()))
-    page = write_study(two, tmp_path / "two", tmp_path / "one")["page"].read_text(encoding="utf-8")
+    one = read_earlier(tmp_path / "one", "by-hand")
+    page = write_study(two, tmp_path / "two", one)["page"].read_text(encoding="utf-8")
     beside = re.findall(r'<td data-label="exploration seeds">(.*?)</td>', page, re.DOTALL)
     assert ["holds" in each for each in beside] == [True, False]
     assert beside[1] == "–"
@@ -334,7 +349,7 @@ def test_the_plan_names_every_cell_its_factors_and_what_it_costs(
     for cell in account.design.cells:
         assert cell in lines
     assert "styles = ['article'], paraphrases = 1" in lines["style=article+paraphrases=1"]
-    assert lines["trainings"].split() == ["trainings", "72", "0", "72", "5.0*"]
+    assert lines["trainings"].split() == ["trainings", "72", "0", "72", "7.6*"]
     assert re.search(r"about [\d,]+ s of CPU time, [\d.]+ minutes with --jobs 2", said)
 
 
