@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from kbench.ids import file_sha256
 from kbench.store import write_json, write_text
 from kbench.studies.study_cells import cell_rows
 from kbench.studies.study_claims import Judged
+from kbench.studies.study_design import design
 from kbench.studies.study_figures import Figure, figures_of
 from kbench.studies.study_levels import Levels
 from kbench.studies.study_means import means_of, places
-from kbench.studies.study_page import not_run
+from kbench.studies.study_page import command_of, not_run
 from kbench.studies.study_report import read_earlier, seeds_kind, write_study
 from kbench.studies.study_run import Account
 from tests.studied import CLAIMS, READINGS, SEEDS, hand_account, hand_levels, hand_study
@@ -290,6 +292,28 @@ def test_cells_stand_in_the_groups_of_the_design(account: Account) -> None:
 def test_a_control_is_marked_only_where_it_lies_above_chance(account: Account) -> None:
     marked = {mean.reading for mean in means_of(account.design, account.levels) if mean.control_is_above_chance}
     assert marked == {"chain"}
+
+
+@pytest.mark.parametrize(
+    ("model", "seeds", "more"),
+    [
+        ("lab", None, ""),
+        ("lab", (100, 101, 102), " --seeds 100-102"),
+        ("some/model", (0, 2, 5), " --model some/model --seeds 0,2,5"),
+    ],
+)
+def test_the_page_names_the_command_that_runs_the_same_again(
+    model: str, seeds: tuple[int, ...] | None, more: str
+) -> None:
+    made = design(hand_study(), "coffee", model, seeds)
+    assert command_of(made) == f"kbench study by-hand --budget coffee{more}"
+
+
+def test_a_level_of_nothing_has_no_sign(tmp_path: Path) -> None:
+    levels = Levels(tuple(replace(level, value=-0.001) for level in hand_levels().every))
+    page = write_study(hand_account(tmp_path, levels=levels), tmp_path)["page"].read_text(encoding="utf-8")
+    assert "<strong>0.00</strong>" in page
+    assert "<strong>-0.00</strong> " not in page
 
 
 def test_a_study_of_one_seed_and_one_cell_has_a_page(tmp_path: Path) -> None:
