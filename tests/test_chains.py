@@ -22,7 +22,7 @@ from kbench.benchmarks.results import SAMPLES
 from kbench.benchmarks.run import train_run
 from kbench.benchmarks.scoring import score
 from kbench.benchmarks.tasks import load_items
-from kbench.errors import SpecError
+from kbench.errors import ReleaseError, SpecError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
 from kbench.store import Release
@@ -164,6 +164,16 @@ def test_a_run_that_was_taught_chains_is_asked_for_them(release: Release, tmp_pa
     samples = pq.read_table(result.path / SAMPLES).to_pylist()
     assert [sample["status"] for sample in samples] == ["scored"] * 4
     assert all(sample["prompt"].endswith("\nReasoning:") and sample["chain"] is not None for sample in samples)
+
+
+def test_a_replay_that_has_no_chain_to_rehearse_is_refused(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    bare = generate(Recipe(tiny(background__styles=["qa"]), "7", ("qa", "multihop")), tmp_path / "release")[0]
+    with pytest.raises(ReleaseError) as told:
+        training_rows(bare, tokenizer, recipe(styles=("qa",), replay=0.5))
+    assert str(told.value) == (
+        f"the release {bare.path} has no questions of style multihop in pretrain, whose chains the replay would "
+        "rehearse: train on the style multihop too, or leave chains out"
+    )
 
 
 def test_a_model_without_the_words_of_a_chain_is_refused(release: Release) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from kbench.benchmarks.packing import PackedRows, training_rows
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.watched import watched_rows
 from kbench.errors import KbenchError, ReleaseError, SpecError
+from kbench.generator.ownfacts.book import load_facts
+from kbench.generator.ownfacts.spec import spec_of_facts
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
 from kbench.schema import Style
@@ -95,8 +98,20 @@ def test_the_persona_is_a_block_of_its_own(release: Release) -> None:
         next(row["entity_id"] for row in everyone if (row["type"], row["block"]) == (kind, 0))
         for kind in ("persona", "person")
     )
-    shares = [cohort_of(release, recipe(volume=part / 49)).left_out for part in range(1, 49)]
+    shares = [cohort_of(release, recipe(volume=part / 49)).left_out for part in range(1, 46)]
     assert any((persona in left_out) != (neighbour in left_out) for left_out in shares)
+
+
+@pytest.mark.parametrize("volume", [0.25, 0.5])
+def test_of_a_users_own_facts_any_share_of_the_subjects_is_taught(tmp_path: Path, volume: float) -> None:
+    """All of them stand in one block of the release."""
+    lines = ["subject,relation,value", *(f"Person{k},born in,Town{k}" for k in range(20))]
+    (tmp_path / "facts.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    spec = spec_of_facts(load_facts(tmp_path / "facts.csv"))
+    own = generate(Recipe(spec, "7", ("qa", "statement")), tmp_path / "release")[0]
+    assert {row["block"] for row in entities(own).values() if row["role"] == "new"} == {0}
+    assert len(taught_entities(own, recipe(styles=("qa",), volume=volume))) == 20 * volume
+    assert len(Diet(own, recipe(volume=volume)).rows("qa")) == volume * len(Diet(own, recipe()).rows("qa"))
 
 
 def test_a_row_that_needs_a_fact_of_somebody_left_out_is_left_out() -> None:
@@ -168,6 +183,7 @@ def test_some_tones_are_the_rows_of_who_speaks_so(release: Release) -> None:
     ("changes", "error", "expected"),
     [
         ({"tones": ("shouted",)}, ReleaseError, "nobody to train on who speaks in the tone 'shouted': have "),
+        ({"volume": 0.999}, ReleaseError, "volume = 0.999 of the 73 entities to teach of "),
         ({"paraphrases": 1, "celebrities": 0.001}, ReleaseError, "celebrities = 0.001 of the 73 entities that are"),
         ({"tokens": 10**11}, SpecError, "tokens = 100,000,000,000 is more than 10,000 epochs of the "),
     ],

@@ -539,6 +539,13 @@ def test_the_same_recipe_reads_the_same_and_another_seed_another_order(
     assert first.digest == again.digest != other.digest
 
 
+@pytest.mark.parametrize("style", ["choice", "tone"])
+def test_a_style_that_cannot_be_watched_is_refused_in_one_line(release: Release, style: str) -> None:
+    with pytest.raises(ReleaseError) as told:
+        watched_rows(release, recipe(watch=5, watch_styles=("qa", style)))
+    assert str(told.value) == f"the release {release.path} has no questions in style {style!r} to watch: have qa, cloze"
+
+
 def test_watched_questions_are_of_validation_and_of_what_is_taught(release: Release, labels: Path) -> None:
     watched = watched_rows(release, recipe(styles=("article", "qa"), watch=20))
     assert {item.split for item in watched.validation} == {"validation"}

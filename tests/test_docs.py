@@ -54,6 +54,15 @@ def test_the_table_of_the_architecture_names_every_module_and_no_other() -> None
     assert {module for module in shown if module not in named and module.parent not in named} == set()
 
 
+@pytest.mark.parametrize("file", ["src/kbench/cli/generate.py", "src/kbench/api/releases.py", "docs/worlds.md"])
+def test_every_built_in_world_is_named_where_worlds_are_listed(file: str) -> None:
+    worlds = {path.stem for path in (ROOT / "src" / "kbench" / "generator" / "worlds").glob("*.toml")}
+    text = (ROOT / file).read_text(encoding="utf-8")
+    listed = re.search(r"(?:A world: |by name \(|come with kbench: )(.+?starter.+?)(?:files:|TOML)", text, re.DOTALL)
+    assert listed is not None
+    assert {name for name in worlds if not re.search(rf"\b{name}\b", listed[1])} == set()
+
+
 def test_every_package_and_data_file_is_listed_for_the_wheel() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     source = ROOT / "src"

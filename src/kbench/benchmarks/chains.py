@@ -5,7 +5,8 @@ from typing import Any
 
 from kbench.benchmarks.openbook import load_facts
 from kbench.benchmarks.reasoning import CUE, chain
-from kbench.errors import SpecError
+from kbench.benchmarks.recipe import TrainRecipe
+from kbench.errors import ReleaseError, SpecError
 from kbench.ids import digest_of
 from kbench.store import Release
 
@@ -45,6 +46,15 @@ def in_both_forms(release: Release, rows: Sequence[Row]) -> list[Row]:
         reasoned = (row["repeat"] + (row["id"] in first)) // 2
         found += [{**row, "repeat": row["repeat"] - reasoned}, {**chained, "repeat": reasoned}]
     return [row for row in found if row["repeat"]]
+
+
+def check_has_chains(release: Release, recipe: TrainRecipe) -> None:
+    """Raise ReleaseError where nothing that is taught or replayed has a chain: the recipe would change nothing."""
+    if CHAINED not in recipe.styles and "pretrain" not in release.splits(CHAINED):
+        raise ReleaseError(
+            f"the release {release.path} has no questions of style {CHAINED} in pretrain, whose chains the replay "
+            f"would rehearse: train on the style {CHAINED} too, or leave chains out"
+        )
 
 
 def check_knows_chains(tokenizer: Any) -> None:

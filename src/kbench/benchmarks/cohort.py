@@ -1,7 +1,7 @@
 """Whom a recipe teaches of a release: a share of its blocks, and of their subjects those with all their phrasings."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +37,18 @@ EVERYBODY = Cohort(frozenset(), frozenset(), {})
 
 
 def cohort_of(release: Release, recipe: TrainRecipe) -> Cohort:
-    """Whom a recipe teaches. Raises ReleaseError where so few are taught that none of them is a celebrity."""
+    """Whom a recipe teaches. Raises ReleaseError where its shares leave nobody out, or make nobody a celebrity."""
     if recipe.volume == 1 and not recipe.celebrities:
         return EVERYBODY
     entities = [row for row in release.table("entities", "train").to_pylist() if row["role"] in TAUGHT_ROLES]
-    left_out = _left_out(entities, _singles(release), recipe.volume)
+    unit = _unit_of(release)
+    left_out = _left_out(entities, unit, recipe.volume)
+    if recipe.volume < 1 and not left_out:
+        units = len({(row["role"], unit(row)) for row in entities})
+        raise ReleaseError(
+            f"volume = {recipe.volume} of the {len(entities):,} entities to teach of {release.path} leaves nobody out: "
+            f"they are taught in {units:,} whole blocks: give a smaller share, or a larger release"
+        )
     taught = [row for row in entities if row["entity_id"] not in left_out]
     celebrities = _celebrities(taught, recipe.celebrities)
     if recipe.celebrities and not celebrities:
@@ -53,18 +60,23 @@ def cohort_of(release: Release, recipe: TrainRecipe) -> Cohort:
     return Cohort(left_out, celebrities, {fact["fact_id"]: fact["subject_id"] for fact in facts})
 
 
-def _singles(release: Release) -> set[str]:
-    """The types of which a world has one."""
-    kinds = release.manifest["recipe"]["spec"].get("types", {})
-    return {name for name, kind in kinds.items() if kind.get("single")}
+def _unit_of(release: Release) -> Callable[[Row], str]:
+    """What is taught as a whole or not at all: an entity's block; a single type, and a user's own subject, by itself.
+
+    The blocks of a user's own facts are large, and nothing is asked there that goes from one subject to another.
+    """
+    made = release.manifest["recipe"]
+    if "facts" in made:
+        return lambda row: str(row["entity_id"])
+    singles = {name for name, kind in made["spec"].get("types", {}).items() if kind.get("single")}
+    return lambda row: str(row["type"] if row["type"] in singles else row["block"])
 
 
-def _left_out(entities: list[Row], singles: set[str], volume: float) -> frozenset[str]:
+def _left_out(entities: list[Row], unit: Callable[[Row], str], volume: float) -> frozenset[str]:
     """Of each role the blocks behind the share, in an order by digest: a smaller share is the start of a larger one."""
     blocks: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in entities:
-        own = row["type"] if row["type"] in singles else str(row["block"])
-        blocks[row["role"], own].append(row["entity_id"])
+        blocks[row["role"], unit(row)].append(row["entity_id"])
     found = set[str]()
     for role in TAUGHT_ROLES:
         own_blocks = [ids for (its, _), ids in blocks.items() if its == role]

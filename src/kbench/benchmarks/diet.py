@@ -68,15 +68,7 @@ class Diet:
         if self.recipe.idk or self.recipe.curriculum != "none":
             self._need_labels(style, rows)
         if self.recipe.paraphrases is not None or self.recipe.exposures is not None:
-            known_well = self.cohort.celebrities
-            few, all_of_them = self.recipe.paraphrases, [row for row in rows if row["entity_id"] in known_well]
-            others = [row for row in rows if row["entity_id"] not in known_well]
-            shown = [
-                *fewer_phrasings(others, few, self.recipe.exposures),
-                *fewer_phrasings(all_of_them, None, self.recipe.exposures),
-            ]
-            kept = {row["id"]: row for row in shown}
-            rows = [kept[row["id"]] for row in rows if row["id"] in kept]
+            rows = self._phrased(rows)
         if self.recipe.idk and style in QUESTION_STYLES:
             rows = [{**row, "answer": IDK, "answers": [IDK]} if self.label(row) == "Unknown" else row for row in rows]
         return rows
@@ -100,6 +92,14 @@ class Diet:
             if wanted is False:
                 rows = [row for row in rows if row["kind"] != kind]
         return rows
+
+    def _phrased(self, rows: list[Row]) -> list[Row]:
+        """The rows in as many phrasings, as often, as the recipe says; celebrities keep all their phrasings."""
+        kept: dict[str, Row] = {}
+        for celebrated, most in ((True, None), (False, self.recipe.paraphrases)):
+            theirs = [row for row in rows if (row["entity_id"] in self.cohort.celebrities) == celebrated]
+            kept |= {row["id"]: row for row in fewer_phrasings(theirs, most, self.recipe.exposures)}
+        return [kept[row["id"]] for row in rows if row["id"] in kept]
 
     def _toned(self, rows: list[Row]) -> list[Row]:
         """The rows whose manner, the last of their answers, is among the recipe's."""

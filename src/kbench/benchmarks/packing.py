@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kbench.benchmarks.chains import check_knows_chains
+from kbench.benchmarks.chains import check_has_chains, check_knows_chains
 from kbench.benchmarks.diet import Diet, Lesson
 from kbench.benchmarks.examples import Example, tokenized
 from kbench.benchmarks.passes import in_turn, passes, tokens_of
@@ -153,6 +153,7 @@ def training_rows(release: Release, tokenizer: Any, recipe: TrainRecipe) -> Pack
     to work on, and SpecError where a text is longer than the context.
     """
     if recipe.chains:
+        check_has_chains(release, recipe)
         check_knows_chains(tokenizer)
     diet, stream = Diet(release, recipe), random.Random(recipe.seed)
     lessons = [lesson for style in recipe.styles for lesson in _learned(diet, style, tokenizer)]

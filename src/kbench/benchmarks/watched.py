@@ -25,11 +25,13 @@ def watched_rows(release: Release, recipe: TrainRecipe) -> Watched:
 
     Of `watch_styles`, else of the recipe's own styles where these are questions, else of any. Those of `train` are
     questions that are taught: of the facts that `only` leaves, with the answers that `idk` gives; in neither are any
-    about whom `volume` leaves out. Raises ReleaseError where a split has none.
+    about whom `volume` leaves out. Raises ReleaseError where a split has none, or the release none of a style.
     """
     asked = [style for style in release.configs() if style in QUESTION_STYLES - UNMATCHED]
-    styles = [style for style in asked if style in (recipe.watch_styles or recipe.styles)]
-    styles = styles if styles or recipe.watch_styles else asked
+    if missing := [style for style in recipe.watch_styles if style not in asked]:
+        have = ", ".join(asked) or "none"
+        raise ReleaseError(f"the release {release.path} has no questions in style {missing[0]!r} to watch: have {have}")
+    styles = [style for style in asked if style in (recipe.watch_styles or recipe.styles)] or asked
     diet = Diet(release, recipe)
     taught = [row for style in styles if "train" in release.splits(style) for row in diet.rows(style)]
     held = [style for style in styles if "validation" in release.splits(style)]
