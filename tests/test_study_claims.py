@@ -95,6 +95,30 @@ def test_what_cannot_be_tested_says_why(
     assert reason in came.reason
 
 
+def test_a_seed_that_one_gate_leaves_out_is_not_asked_by_another() -> None:
+    recalled = (0.9, 0.9, 0.9, 0.1)
+    found = {EMBLEM: NEAR, ("centre", "recall"): recalled}
+    assert "gate mean: recall must be 0.80 or more (got 0.70)" in judged(found, gates=("mean",)).reason
+    came = judged(found, {"least": 0.4}, gates=("mean", "each"))
+    assert (came.verdict, came.estimates[0].seeds) == ("holds", (0, 1, 2))
+
+
+def test_a_claim_of_the_lab_alone_is_not_judged_and_says_why() -> None:
+    claim = Claim(name="c", says="s", source="t", paper="p", lab="its tokens", effects=(Effect(of=((1, *EMBLEM),)),))
+    came = judge(hand_study(claims=[]), claim, levels_of({EMBLEM: NEAR}))
+    assert (came.verdict, came.reason) == ("not_testable", "read of the lab's models alone: its tokens")
+
+
+def test_what_failed_is_told_from_what_the_budget_does_not_run() -> None:
+    levels = Levels(levels_of({EMBLEM: NEAR}).every, frozenset({("style=article", "emblem"), ("tones", "")}))
+    wanted = [EMBLEM, ("style=article", "emblem"), ("tones", "ngrams"), ("style=article", "badge")]
+    assert levels.missing(wanted) == (
+        "not run in this budget: style=article: badge; "
+        "planned, but nothing came of it: style=article: emblem, tones: ngrams"
+    )
+    assert not levels.missing([EMBLEM])
+
+
 def test_a_gate_of_each_seed_leaves_out_the_seeds_below_it() -> None:
     found = {EMBLEM: (*NEAR, 0.0), ("centre", "recall"): (0.9, 0.9, 0.9, 0.9, 0.1)}
     assert judged(found, {"least": 0.4}).verdict == "inconclusive"

@@ -77,6 +77,7 @@ def _written(tmp_path: Path, raw: dict[str, Any]) -> str:
     import json
 
     path = tmp_path / "small.toml"
+    (tmp_path / SMALL["world"]).touch()
     lines = [f"{key} = {json.dumps(value)}" for key, value in raw.items() if not isinstance(value, dict | list)]
     path.write_text("\n".join(lines) + "\n" + _tables(raw), encoding="utf-8")
     assert tomllib.loads(path.read_text(encoding="utf-8")) == raw
@@ -155,6 +156,23 @@ def test_a_study_in_a_file_is_the_one_that_was_written(tmp_path: Path) -> None:
         ({"factors.style.levels.qa": {"styles": ["verse"]}}, "unknown style 'verse'"),
         ({"factors.style.levels.qa": {"style": ["qa"]}}, "unknown key 'style'"),
         ({"title": DROP}, "title: Field required"),
+        ({"lab": {"bach": 6}}, "lab: unknown key 'bach': have batch, "),
+        ({"lab": {"batch": 0}}, "lab: batch must be a whole number, 1 or more (got 0)"),
+        ({"arms.more.train": {"epoch": 2}}, "unknown key 'epoch'"),
+        ({"budgets.minute.levels": {"style": ["verse"]}}, "budgets.minute: level of style 'verse' is unknown"),
+        ({"budgets.lunch.pair_levels": {"paraphrases": ["3"]}}, "level of paraphrases '3' is unknown: have 1, 8"),
+        ({"budgets.lunch.asks": ["never"]}, "budgets.lunch: ask 'never' is unknown: have plain, again"),
+        ({"budgets.minute.seeds": 0}, "budgets.minute.seeds: Input should be greater than or equal to 1"),
+        ({"asks.plain": {"splits": ["exam"]}}, "asks.plain: split 'exam' is unknown: have pretrain, train"),
+        ({"asks.plain": {"styles": ["article"]}}, "asks.plain: style 'article' is unknown"),
+        ({"asks.plain": {"prompt": "loud"}}, "asks.plain: unknown prompt 'loud': have plain"),
+        ({"readings.emblem.probes": ["guess"]}, "readings.emblem: probe 'guess' is unknown"),
+        ({"readings.emblem.styles": ["article"]}, "readings.emblem: style 'article' is unknown"),
+        ({"readings.emblem.roles": ["old"]}, "readings.emblem: role 'old' is unknown: have new, control"),
+        ({"factors.paraphrases.levels": {"8": {}, "1/2": {}}}, "factors.paraphrases: level '1/2' must be of letters"),
+        ({"arms": {"centre": {"title": "c"}}}, "arms 'centre' is the name of another cell"),
+        ({"parts": {"more": {"title": "m", "kind": "capacity"}}}, "parts 'more' is the name of another cell"),
+        ({"parts": {"tones": {"title": "t", "kind": "tones"}}}, "options.tones must name two tones or more"),
     ],
 )
 def test_a_study_that_cannot_be_is_told_in_one_line(
@@ -173,6 +191,33 @@ def test_a_gate_that_a_claim_names_must_be_there(tmp_path: Path) -> None:
     raw["claims"][0]["gates"] = ["open"]
     with pytest.raises(SpecError, match="claim qa_first: gate 'open' is unknown: have known"):
         load_study(_written(tmp_path, raw))
+
+
+def test_claims_have_names_of_their_own_and_bounds_that_can_be_kept(tmp_path: Path) -> None:
+    raw = copy.deepcopy(SMALL)
+    raw["claims"] *= 2
+    with pytest.raises(SpecError, match="two claims are called 'qa_first': give each a name of its own"):
+        load_study(_written(tmp_path, raw))
+    raw = copy.deepcopy(SMALL)
+    raw["claims"][0]["effects"][0]["direction"] = "within"
+    with pytest.raises(SpecError, match=r"an effect within bounds needs a bound above 0, or bound_of \(got 0\)"):
+        load_study(_written(tmp_path, raw))
+
+
+@pytest.mark.parametrize("name", studies())
+def test_a_gate_is_of_the_base_or_of_a_cell_that_the_claim_compares(name: str) -> None:
+    study = load_study(name)
+    for claim in study.claims:
+        compared = {study.named(cell) for effect in claim.effects for _, cell, _ in effect.of}
+        for gate in claim.gates:
+            assert study.named(study.gates[gate].cell) in {BASE, *compared}, (claim.name, gate)
+
+
+@pytest.mark.parametrize("name", studies())
+def test_every_way_of_asking_is_asked_in_some_budget(name: str) -> None:
+    study = load_study(name)
+    asked = {ask for budget in study.budgets for cell in design(study, budget).cells.values() for ask in cell.asks}
+    assert asked == set(study.asks)
 
 
 def test_an_unknown_study_names_those_there_are() -> None:
@@ -221,6 +266,23 @@ def test_gates_of_the_lab_are_not_asked_of_another_model() -> None:
     assert design(small(), "minute", "some/model").study.claims[0].gates == ()
 
 
+def test_a_claim_that_needs_the_lab_says_so_of_another_model_alone() -> None:
+    study = small(claims=[{**SMALL["claims"][0], "lab": "its tokens"}])
+    assert design(study, "minute").study.claims[0].lab == ""
+    assert design(study, "minute", "some/model").study.claims[0].lab == "its tokens"
+
+
+def test_a_budget_may_ask_every_cell_more() -> None:
+    cells = design(small(**{"budgets.lunch.asks": ["again"]}), "lunch").cells
+    assert {cell.asks for cell in cells.values()} == {("plain", "again")}
+
+
+def test_fewer_seeds_are_of_a_cell_by_whatever_name() -> None:
+    study = small(**{"budgets.lunch.fewer": {"paraphrases=8+style=qa": 1, "style=article": 2}})
+    cells = design(study, "lunch").cells
+    assert (len(cells["style=qa"].seeds), len(cells["centre"].seeds), len(cells["style=both"].seeds)) == (1, 2, 4)
+
+
 def test_the_base_is_asked_all_that_any_cell_is() -> None:
     assert design(small(), "lunch").cells[BASE].asks == ("plain", "again")
     assert design(small(), "minute").cells[BASE].asks == ("plain",)
@@ -229,6 +291,13 @@ def test_the_base_is_asked_all_that_any_cell_is() -> None:
 def test_given_seeds_take_the_place_of_the_budgets() -> None:
     planned = design(small(), "lunch", seeds=EXPLORATION[:3])
     assert planned.seeds == (100, 101, 102)
+    assert planned.cells["more"].seeds == (100, 101)
+
+
+def test_of_more_seeds_than_the_budget_has_what_takes_all_of_them_takes_all() -> None:
+    planned = design(small(), "lunch", seeds=EXPLORATION[:6])
+    for name in (BASE, "centre", "style=qa", "style=qa+paraphrases=1"):
+        assert planned.cells[name].seeds == EXPLORATION[:6]
     assert planned.cells["more"].seeds == (100, 101)
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from kbench.ids import file_sha256
 from kbench.store import write_json, write_text
 from kbench.studies.study_cells import cell_rows
 from kbench.studies.study_claims import Judged
+from kbench.studies.study_design import design
 from kbench.studies.study_figures import Figure, figures_of
 from kbench.studies.study_levels import Levels
 from kbench.studies.study_means import means_of, places
-from kbench.studies.study_page import not_run
+from kbench.studies.study_page import command_of, not_run
 from kbench.studies.study_report import read_earlier, seeds_kind, write_study
 from kbench.studies.study_run import Account
 from tests.studied import CLAIMS, READINGS, SEEDS, hand_account, hand_levels, hand_study
@@ -46,7 +48,7 @@ def figures(account: Account) -> list[Figure]:
 def earlier(folder: Path, judged: Sequence[Judged]) -> Path:
     """What of an earlier run is read: its claims, and which seeds it had."""
     write_json(folder / "claims.json", [each.to_dict() for each in judged])
-    write_json(folder / "study.json", {"seeds_kind": "exploration", "seeds": list(SEEDS)})
+    write_json(folder / "study.json", {"name": "by-hand", "seeds_kind": "exploration", "seeds": list(SEEDS)})
     return folder
 
 
@@ -58,7 +60,7 @@ def beside(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def files(account: Account, out: Path, beside: Path) -> dict[str, Path]:
     """What the study leaves, beside an earlier run of itself."""
-    return write_study(account, out, beside)
+    return write_study(account, out, read_earlier(beside, "by-hand"))
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +276,7 @@ def test_the_same_account_leaves_the_same_bytes(
     account: Account, files: dict[str, Path], out: Path, beside: Path
 ) -> None:
     before = {key: path.read_bytes() for key, path in files.items()}
-    again = write_study(account, out, beside)
+    again = write_study(account, out, read_earlier(beside, "by-hand"))
     assert {key: path.read_bytes() for key, path in again.items()} == before
 
 
@@ -290,6 +292,28 @@ def test_cells_stand_in_the_groups_of_the_design(account: Account) -> None:
 def test_a_control_is_marked_only_where_it_lies_above_chance(account: Account) -> None:
     marked = {mean.reading for mean in means_of(account.design, account.levels) if mean.control_is_above_chance}
     assert marked == {"chain"}
+
+
+@pytest.mark.parametrize(
+    ("model", "seeds", "more"),
+    [
+        ("lab", None, ""),
+        ("lab", (100, 101, 102), " --seeds 100-102"),
+        ("some/model", (0, 2, 5), " --model some/model --seeds 0,2,5"),
+    ],
+)
+def test_the_page_names_the_command_that_runs_the_same_again(
+    model: str, seeds: tuple[int, ...] | None, more: str
+) -> None:
+    made = design(hand_study(), "coffee", model, seeds)
+    assert command_of(made) == f"kbench study by-hand --budget coffee{more}"
+
+
+def test_a_level_of_nothing_has_no_sign(tmp_path: Path) -> None:
+    levels = Levels(tuple(replace(level, value=-0.001) for level in hand_levels().every))
+    page = write_study(hand_account(tmp_path, levels=levels), tmp_path)["page"].read_text(encoding="utf-8")
+    assert "<strong>0.00</strong>" in page
+    assert "<strong>-0.00</strong> " not in page
 
 
 def test_a_study_of_one_seed_and_one_cell_has_a_page(tmp_path: Path) -> None:
@@ -308,18 +332,33 @@ def test_a_study_of_which_nothing_is_done_has_a_page(tmp_path: Path) -> None:
 
 def test_an_earlier_run_that_is_none_is_refused_in_one_line(tmp_path: Path, out: Path) -> None:
     with pytest.raises(SpecError, match=r"expected claims.json and study.json of a finished study in .*got FileNotF"):
-        read_earlier(tmp_path)
+        read_earlier(tmp_path, "by-hand")
     write_text(tmp_path / "claims.json", "[]")
     write_json(tmp_path / "study.json", {"name": "by-hand", "status": "unfinished"})
     with pytest.raises(SpecError, match=r"\(got KeyError\): finish it, or name another"):
-        read_earlier(tmp_path)
+        read_earlier(tmp_path, "by-hand")
+
+
+def test_a_run_of_another_study_is_not_put_beside(beside: Path) -> None:
+    with pytest.raises(SpecError, match=r"holds the study 'by-hand', which has other claims: name a run of 'mine'"):
+        read_earlier(beside, "mine")
+
+
+def test_no_picture_of_a_larger_run_is_left_beside_those_of_a_smaller_one(tmp_path: Path) -> None:
+    write_study(hand_account(tmp_path), tmp_path)
+    write_text(tmp_path / "figures" / "mine.svg", "<svg/>")
+    few = Levels(tuple(level for level in hand_levels().every if level.cell in ("base", "centre")))
+    files = write_study(hand_account(tmp_path, levels=few), tmp_path)
+    named = {path.name for name, path in files.items() if name.startswith("figures/")}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == named | {"mine.svg"}
 
 
 def test_an_earlier_run_without_a_claim_leaves_its_place_empty(account: Account, tmp_path: Path) -> None:
     earlier(tmp_path / "one", account.judged[:1])
     study = hand_study(claims=CLAIMS[:2])
     two = hand_account(tmp_path / "two", study, Levels(()))
-    page = write_study(two, tmp_path / "two", tmp_path / "one")["page"].read_text(encoding="utf-8")
+    one = read_earlier(tmp_path / "one", "by-hand")
+    page = write_study(two, tmp_path / "two", one)["page"].read_text(encoding="utf-8")
     beside = re.findall(r'<td data-label="exploration seeds">(.*?)</td>', page, re.DOTALL)
     assert ["holds" in each for each in beside] == [True, False]
     assert beside[1] == "–"
@@ -334,7 +373,7 @@ def test_the_plan_names_every_cell_its_factors_and_what_it_costs(
     for cell in account.design.cells:
         assert cell in lines
     assert "styles = ['article'], paraphrases = 1" in lines["style=article+paraphrases=1"]
-    assert lines["trainings"].split() == ["trainings", "72", "0", "72", "5.0*"]
+    assert lines["trainings"].split() == ["trainings", "72", "0", "72", "7.6*"]
     assert re.search(r"about [\d,]+ s of CPU time, [\d.]+ minutes with --jobs 2", said)
 
 

@@ -213,3 +213,9 @@ def test_the_background_is_read_whatever_share_of_the_facts_was_taught(account: 
     whole, half = account.levels.of("centre", "kept"), account.levels.of("volume=0.5", "kept")
     assert {seed: level.rows for seed, level in half.items()} == {seed: level.rows for seed, level in whole.items()}
     assert set(half) == {100, 101, 102}
+
+
+def test_what_was_planned_and_lost_is_not_called_left_out_of_the_budget(account: Account) -> None:
+    levels = type(account.levels)((), account.levels.planned)
+    assert levels.missing([("more", "again")]) == "planned, but nothing came of it: more: again"
+    assert levels.missing([("centre", "again")]) == "not run in this budget: centre: again"

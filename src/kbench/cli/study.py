@@ -65,10 +65,13 @@ def study(
     from kbench.studies.study_design import design
     from kbench.studies.study_file import load_study
     from kbench.studies.study_plan import plan_study
-    from kbench.studies.study_report import write_study
+    from kbench.studies.study_report import read_earlier, write_study
     from kbench.studies.study_run import run_study
 
+    if model != "lab":
+        _check_model(model)
     loaded = load_study(name)
+    earlier = read_earlier(beside, loaded.name) if beside else None
     planned = design(loaded, budget.value, model, seeds_of(seeds) if seeds else None)
     target = out or Path(f"kbench-study-{loaded.name}")
 
@@ -80,11 +83,27 @@ def study(
     print_design(planned, plan, jobs)
     if dry_run:
         return
+    if not planned.is_lab:
+        fetch_model(model)  # without it there is nothing to do
     with progress_bar(f"{loaded.name}, {budget.value}") as advance:
         account = run_study(planned, target, find, fetch_model, jobs, advance)
-    files = write_study(account, target, beside)
+    files = write_study(account, target, earlier)
     print_verdicts(account)
     typer.echo(f"every claim: {files['claims']}; every cell: {files['cells']}; the page: {files['page']}")
     if account.outcome.failures:
         print_study_failures(account)
         raise typer.Exit(1)
+
+
+def _check_model(model: str) -> None:
+    """Raise SpecError or ModelError where a model cannot be trained, before a world is written for it."""
+    from kbench.benchmarks.engine import has_weights
+    from kbench.benchmarks.models.loading import adapter_config
+    from kbench.errors import ModelError, SpecError
+    from kbench.hub.client import is_repo_id
+
+    if not has_weights(model):
+        raise SpecError(f"a study trains its model, and {model!r} has no weights: give lab, a folder or ORG/NAME")
+    is_there = Path(model).exists()
+    if (is_there or not is_repo_id(model.partition("@")[0])) and adapter_config(model) is not None:
+        raise ModelError(f"{model} is an adapter: expected a whole model to train: merge it into its base first")

@@ -43,15 +43,20 @@ def read_model(table: Table, where: str, beside: Path) -> GridModel:
     if lab and source != LAB:
         raise SpecError(f'{where}: the fields of lab are for from = "lab" (got {source!r})')
     if lab:
-        from kbench.studies.lab import LabRecipe  # it takes torch along
-
-        if not isinstance(lab, dict):
-            raise SpecError(f"{where}: lab must be a table such as {{ layers = 4 }} (got {lab!r})")
-        own = {field.name: field.default for field in fields(LabRecipe)}
-        keys(lab, tuple(own), f"{where}, lab")
-        for key, value in lab.items():
-            _check_like(own[key], value, f"{where}, lab: {key}")
+        check_lab(lab, f"{where}, lab")
     return GridModel(name_of(table, where), _found_beside(source, beside), lab)
+
+
+def check_lab(lab: Any, where: str) -> None:
+    """Raise SpecError where what is to be otherwise of the lab's recipe is no field of it, or not of its kind."""
+    from kbench.studies.lab import LabRecipe  # it takes torch along
+
+    if not isinstance(lab, dict):
+        raise SpecError(f"{where} must be a table such as {{ layers = 4 }} (got {lab!r})")
+    own = {field.name: field.default for field in fields(LabRecipe)}
+    keys(lab, tuple(own), where)
+    for key, value in lab.items():
+        _check_like(own[key], value, f"{where}: {key}")
 
 
 def read_recipe(table: Table, where: str, beside: Path) -> GridRecipe:

@@ -97,7 +97,7 @@ class Reading(_Value):
 class Gate(_Value):
     """What must hold before a claim is read: a level of at least so much.
 
-    With `each`, a seed that is below it is left out; else the mean over seeds counts.
+    With `each`, a seed that is below it is left out; else the mean over the seeds that are left counts.
     """
 
     title: str
@@ -123,6 +123,12 @@ class Effect(_Value):
     bound: float = 0.0
     bound_of: tuple[Term, ...] = ()
 
+    @model_validator(mode="after")
+    def _has_its_bounds(self) -> "Effect":
+        if self.direction == "within" and not self.bound_of and self.bound <= 0:
+            raise ValueError(f"an effect within bounds needs a bound above 0, or bound_of (got {self.bound:g})")
+        return self
+
 
 class Claim(_Value):
     """A sentence that a run can bear out or not. All of its `effects` must hold; the first is the one reported."""
@@ -134,6 +140,8 @@ class Claim(_Value):
     """The source's own number or direction, in words."""
     effects: tuple[Effect, ...] = Field(min_length=1)
     gates: tuple[str, ...] = ()
+    lab: str = ""
+    """Why it can be read of the lab's models alone, where it can."""
 
 
 class Curve(_Value):
@@ -150,7 +158,7 @@ class Budget(_Value):
 
     says: str
     minutes: float
-    seeds: int
+    seeds: int = Field(ge=1, le=8)
     one: dict[str, int] = {}
     levels: dict[str, tuple[str, ...]] = {}
     """Of a factor only these levels."""
@@ -160,6 +168,8 @@ class Budget(_Value):
     pair_levels: dict[str, tuple[str, ...]] = {}
     """Of a factor only these levels in pairs."""
     crossed: tuple[str, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    """What every cell is asked beside the first."""
     arms: dict[str, int] = {}
     parts: dict[str, int] = {}
     options: dict[str, dict[str, Any]] = {}

@@ -1,6 +1,6 @@
 """Claims judged: each a sum of levels in every seed, its t interval over seeds, and where that interval lies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
@@ -73,20 +73,20 @@ def judge_all(study: Study, levels: Levels) -> list[Judged]:
 
 def judge(study: Study, claim: Claim, levels: Levels) -> Judged:
     """One claim: first whether it can be read at all, then where the intervals of its effects lie."""
-    seeds: set[int] | None = None
-    for name in claim.gates:
-        passed = passage(study, study.gates[name], levels)
+    if claim.lab:
+        return Judged(claim, "not_testable", f"read of the lab's models alone: {claim.lab}", (), ())
+    seeds: frozenset[int] | None = None
+    # Seeds that one gate leaves out say nothing about another.
+    for name in sorted(claim.gates, key=lambda name: not study.gates[name].each):
+        passed = passage(study, study.gates[name], levels, seeds)
         if passed.reason:
             return Judged(claim, "not_testable", f"gate {name}: {passed.reason}", (), ())
-        if passed.seeds is not None:
-            seeds = set(passed.seeds) if seeds is None else seeds & passed.seeds
+        seeds = passed.seeds
     estimates: list[Estimate] = []
     found: list[tuple[Verdict, str]] = []
     for effect in claim.effects:
-        missing = [term for term in (*effect.of, *effect.bound_of) if not levels.of(study.named(term[1]), term[2])]
-        if missing:
-            told = ", ".join(dict.fromkeys(f"{cell}: {reading}" for _, cell, reading in missing))
-            return Judged(claim, "not_testable", f"not run in this budget: {told}", (), ())
+        if missing := levels.missing((study.named(cell), read) for _, cell, read in (*effect.of, *effect.bound_of)):
+            return Judged(claim, "not_testable", missing, (), ())
         estimate = estimate_of(study, effect.of, levels, seeds)
         if len(estimate.seeds) < LEAST_SEEDS:
             reason = f"{len(estimate.seeds)} seeds have all of it and pass the gates: {LEAST_SEEDS} are needed"
@@ -94,7 +94,7 @@ def judge(study: Study, claim: Claim, levels: Levels) -> Judged:
         estimates.append(estimate)
         found.append(_reading(study, effect, estimate, levels, seeds))
     shown = tuple(
-        (study.named(cell), reading, estimate_of(study, [(1, cell, reading)], levels, set(estimates[0].seeds)).mean)
+        (study.named(cell), reading, estimate_of(study, [(1, cell, reading)], levels, estimates[0].seeds).mean)
         for _, cell, reading in claim.effects[0].of
     )
     verdict = _together([verdict for verdict, _ in found])
@@ -103,7 +103,7 @@ def judge(study: Study, claim: Claim, levels: Levels) -> Judged:
     return Judged(claim, verdict, "; ".join(reasons), tuple(estimates), shown, tuple(each for each, _ in found))
 
 
-def estimate_of(study: Study, of: Sequence[Term], levels: Levels, only: set[int] | None = None) -> Estimate:
+def estimate_of(study: Study, of: Sequence[Term], levels: Levels, only: Collection[int] | None = None) -> Estimate:
     """A sum of levels in each seed that has them all (and is among `only`), its mean and interval over seeds."""
     columns: list[tuple[float, Mapping[int, Level]]] = [(w, levels.of(study.named(c), r)) for w, c, r in of]
     seeds = sorted(set.intersection(*(set(column) for _, column in columns)))
@@ -116,12 +116,12 @@ def estimate_of(study: Study, of: Sequence[Term], levels: Levels, only: set[int]
     return Estimate(values, fmean(values.values()), low, high, rows)
 
 
-def passage(study: Study, gate: Gate, levels: Levels) -> Passage:
-    """What a gate lets pass, by the levels that there are."""
+def passage(study: Study, gate: Gate, levels: Levels, only: frozenset[int] | None = None) -> Passage:
+    """What a gate lets pass of all seeds, or of those in `only`, by the levels that there are."""
     cell = study.named(gate.cell)
-    column = levels.of(cell, gate.reading)
+    column = {seed: level for seed, level in levels.of(cell, gate.reading).items() if only is None or seed in only}
     if not column:
-        return Passage(None, f"not run in this budget: {cell}: {gate.reading}")
+        return Passage(None, levels.missing([(cell, gate.reading)]) or "no seed that is left has it")
     if gate.each:
         passing = frozenset(seed for seed, level in column.items() if level.value >= gate.least)
         if len(passing) < LEAST_SEEDS:
@@ -131,11 +131,11 @@ def passage(study: Study, gate: Gate, levels: Levels) -> Passage:
     mean = fmean(level.value for level in column.values())
     if mean < gate.least:
         return Passage(None, f"{gate.title} must be {gate.least:.2f} or more (got {mean:.2f})")
-    return Passage(None)
+    return Passage(only)
 
 
 def _reading(
-    study: Study, effect: Effect, estimate: Estimate, levels: Levels, seeds: set[int] | None
+    study: Study, effect: Effect, estimate: Estimate, levels: Levels, seeds: Collection[int] | None
 ) -> tuple[Verdict, str]:
     assert estimate.low is not None
     assert estimate.high is not None

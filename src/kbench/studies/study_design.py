@@ -75,25 +75,29 @@ def design(study: Study, budget: str, model: str = LAB, seeds: tuple[int, ...] |
     """The design of a budget of a study, for a model. Raises SpecError where there is no such budget.
 
     Args:
-        seeds: those to run in place of the budget's; its first so many stand for them in what takes fewer.
+        seeds: those to run in place of the budget's; their first so many in what takes fewer than the budget has.
     """
     if budget not in study.budgets:
         raise SpecError(f"the study {study.name} has no budget {budget!r}: have {', '.join(study.budgets)}")
     said = study.budgets[budget]
-    if model != LAB:
-        study = _without_lab_gates(study)
+    study = _as_read(study, of_lab=model == LAB)
     every = CONFIRMATION[: said.seeds] if seeds is None else seeds
     shared = {**study.train, **(study.train_lab if model == LAB else {})}
     first = next(iter(study.asks))
+    fewer = {study.named(name): count for name, count in said.fewer.items()}
     cells: dict[str, Designed] = {}
+
+    def first_seeds(count: int) -> tuple[int, ...]:
+        return every if count >= said.seeds else every[:count]
 
     def add(name: str, levels: dict[str, str], own: dict[str, Any], count: int, asks: tuple[str, ...] = ()) -> None:
         values = dict(shared)
         for factor, level in levels.items():
             values |= study.factors[factor].levels[level]
         before = cells.get(name)
-        wanted = every[: said.fewer.get(name, max(count, len(before.seeds) if before else 0))]
-        cells[name] = Designed(name, levels, {**values, **own}, wanted, (first, *asks))
+        wanted = first_seeds(fewer.get(name, max(count, len(before.seeds) if before else 0)))
+        asked = tuple(dict.fromkeys((first, *said.asks, *asks)))
+        cells[name] = Designed(name, levels, {**values, **own}, wanted, asked)
 
     for levels, count in _levels(study, said):
         add(study.cell(levels), levels, {}, count)
@@ -101,11 +105,14 @@ def design(study: Study, budget: str, model: str = LAB, seeds: tuple[int, ...] |
         arm = study.arms[name]
         add(name, study.centre | arm.levels, arm.train, count, arm.asks)
     asks = tuple(dict.fromkeys(ask for cell in cells.values() for ask in cell.asks))
-    parts = {name: every[:count] for name, count in said.parts.items()}
+    parts = {name: first_seeds(count) for name, count in said.parts.items()}
     return Design(study, said, budget, model, every, {BASE: Designed(BASE, {}, {}, every, asks), **cells}, parts)
 
 
-def _without_lab_gates(study: Study) -> Study:
+def _as_read(study: Study, *, of_lab: bool) -> Study:
+    """The study as it is read of the lab's models: every claim; or of another: no gate of the lab's."""
+    if of_lab:
+        return study.model_copy(update={"claims": tuple(c.model_copy(update={"lab": ""}) for c in study.claims)})
     gates = {name: gate for name, gate in study.gates.items() if not gate.lab}
     claims = [c.model_copy(update={"gates": tuple(name for name in c.gates if name in gates)}) for c in study.claims]
     return study.model_copy(update={"gates": gates, "claims": tuple(claims)})

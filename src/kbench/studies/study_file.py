@@ -1,17 +1,24 @@
 """The study file: one of those that come with kbench, or the user's own, checked when it is read."""
 
+import re
 import tomllib
+from collections.abc import Collection, Iterable
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from kbench.benchmarks.recipe_file import recipe_of
 from kbench.errors import SpecError
+from kbench.schema import QUESTION_STYLES, ROLES, SPLITS, Probe
+from kbench.studies.grid_tables import check_lab
 from kbench.studies.study import BASE, Study
+from kbench.studies.study_design import asking_of
 
 FILES = Path(__file__).parent / "files"
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def studies() -> list[str]:
@@ -34,6 +41,8 @@ def load_study(name: str) -> Study:
         first = errors.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise SpecError(f"{path}: {key}: {first['msg']} (got {str(first['input'])[:60]!r})") from None
+    if not (path.parent / study.world).is_file():
+        raise SpecError(f"{path}: world: expected a recipe {study.world!r} in {path.parent}, found none: copy it too")
     study = study.model_copy(update={"world": str(path.parent / study.world)})
     _check(study, str(path))
     return study
@@ -41,50 +50,99 @@ def load_study(name: str) -> Study:
 
 def _check(study: Study, where: str) -> None:
     """Raise SpecError at the first name that is not there, or recipe that cannot be."""
+    for check in (_check_names, _check_claims, _check_readings, _check_curves, _check_budgets, _check_recipes):
+        check(study, where)
+
+
+def _check_names(study: Study, where: str) -> None:
+    """A cell is called by its levels, and its folder by the cell: names must not run together."""
+    levels = [(f"factors.{name}: level", level) for name, factor in study.factors.items() for level in factor.levels]
+    cells = [(key, name) for key, group in (("arms", study.arms), ("parts", study.parts)) for name in group]
+    for what, name in [*(("factors", name) for name in study.factors), *levels, *cells]:
+        if not _NAME.fullmatch(name):
+            raise SpecError(f"{where}: {what} {name!r} must be of letters, digits, _ . and -, a letter or digit first")
+    taken = {BASE, "centre"}
+    for what, name in cells:
+        if name in taken:
+            raise SpecError(f"{where}: {what} {name!r} is the name of another cell: give it one of its own")
+        taken.add(name)
+    names = [claim.name for claim in study.claims]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise SpecError(f"{where}: two claims are called {twice[0]!r}: give each a name of its own")
+
+
+def _check_claims(study: Study, where: str) -> None:
     for name, cell, read in _terms(study):
         _known(cell_parts(study, cell), f"{where}: {name}: cell {cell!r}", study)
         if cell not in study.parts:
             _one_of(read, study.readings, f"{where}: {name}: reading")
-    for name, reading in study.readings.items():
-        _one_of(reading.ask, study.asks, f"{where}: readings.{name}: ask")
     for claim in study.claims:
         for gate in claim.gates:
             _one_of(gate, study.gates, f"{where}: claim {claim.name}: gate")
+
+
+def _check_readings(study: Study, where: str) -> None:
+    """What is asked and read, where it is read, and by which names of the data's own."""
+    for name, asked in study.asks.items():
+        _each_of(asked.styles, QUESTION_STYLES, f"{where}: asks.{name}: style")
+        _each_of(asked.splits, SPLITS, f"{where}: asks.{name}: split")
+        try:
+            asking_of(asked)
+        except SpecError as error:
+            raise SpecError(f"{where}: asks.{name}: {error}") from None
+    for name, reading in study.readings.items():
+        _one_of(reading.ask, study.asks, f"{where}: readings.{name}: ask")
+        _each_of(reading.styles, QUESTION_STYLES, f"{where}: readings.{name}: style")
+        _each_of(reading.probes, get_args(Probe), f"{where}: readings.{name}: probe")
+        _each_of(reading.roles, ROLES, f"{where}: readings.{name}: role")
     for name, arm in study.arms.items():
         _known(arm.levels, f"{where}: arms.{name}", study)
-        for ask in arm.asks:
-            _one_of(ask, study.asks, f"{where}: arms.{name}: ask")
+        _each_of(arm.asks, study.asks, f"{where}: arms.{name}: ask")
     for name, within in study.within.items():
-        for read in within.levels.values():
-            _one_of(read, study.readings, f"{where}: within.{name}: reading")
-    for read in study.shown:
-        _one_of(read, study.readings, f"{where}: shown")
+        _each_of(within.levels.values(), study.readings, f"{where}: within.{name}: reading")
+    _each_of(study.shown, study.readings, f"{where}: shown")
+
+
+def _check_curves(study: Study, where: str) -> None:
     for name, curve in study.curves.items():
         _one_of(curve.factor, study.factors, f"{where}: curves.{name}: factor")
         _known(curve.levels, f"{where}: curves.{name}", study)
         for level in study.factors[curve.factor].levels:
             if not _is_number(level):
                 raise SpecError(f"{where}: curves.{name}: the levels of {curve.factor} must be numbers (got {level!r})")
-        for read in curve.readings:
-            _one_of(read, study.readings, f"{where}: curves.{name}: reading")
+        _each_of(curve.readings, study.readings, f"{where}: curves.{name}: reading")
+
+
+def _check_budgets(study: Study, where: str) -> None:
     for name, budget in study.budgets.items():
-        for factor in (
-            *budget.one,
-            *budget.levels,
-            *budget.pair_levels,
-            *budget.crossed,
-            *(f for pair in budget.pairs for f in pair),
-        ):
-            _one_of(factor, study.factors, f"{where}: budgets.{name}: factor")
+        here = f"{where}: budgets.{name}"
+        paired = [factor for pair in budget.pairs for factor in pair]
+        factors = (*budget.one, *budget.levels, *budget.pair_levels, *budget.crossed, *paired)
+        _each_of(factors, study.factors, f"{here}: factor")
+        for some in (budget.levels, budget.pair_levels):
+            for factor, levels in some.items():
+                _each_of(levels, study.factors[factor].levels, f"{here}: level of {factor}")
         for each in budget.fewer:
-            _known(cell_parts(study, each), f"{where}: budgets.{name}: cell {each!r}", study)
-        for each in budget.arms:
-            _one_of(each, study.arms, f"{where}: budgets.{name}: arm")
-        for part in (*budget.parts, *budget.options):
-            _one_of(part, study.parts, f"{where}: budgets.{name}: part")
+            _known(cell_parts(study, each), f"{here}: cell {each!r}", study)
+        _each_of(budget.asks, study.asks, f"{here}: ask")
+        _each_of(budget.arms, study.arms, f"{here}: arm")
+        _each_of((*budget.parts, *budget.options), study.parts, f"{here}: part")
+
+
+def _check_recipes(study: Study, where: str) -> None:
+    """Recipes as the lab's models get them: no other model is given more of a study's fields."""
+    shared = {**study.train, **study.train_lab}
     for name, turned in study.factors.items():
         for level, values in turned.levels.items():
-            recipe_of({**study.train, **study.train_lab, **values}, f"{where}: factors.{name}.levels.{level}")
+            recipe_of({**shared, **values}, f"{where}: factors.{name}.levels.{level}")
+    for name, arm in study.arms.items():
+        turned_by = [study.factors[factor].levels[level] for factor, level in (study.centre | arm.levels).items()]
+        values = {key: value for each in turned_by for key, value in each.items()}
+        recipe_of({**shared, **values, **arm.train}, f"{where}: arms.{name}")
+    for name, part in study.parts.items():
+        if part.kind == "tones" and len(part.options.get("tones", ())) < 2:
+            raise SpecError(f"{where}: parts.{name}: options.tones must name two tones or more")
+    check_lab(study.lab, f"{where}: lab")
 
 
 def _is_number(text: str) -> bool:
@@ -116,6 +174,11 @@ def _known(levels: dict[str, str], where: str, study: Study) -> None:
         _one_of(level, study.factors[factor].levels, f"{where}: level of {factor}")
 
 
-def _one_of(value: Any, known: Any, where: str) -> None:
+def _each_of(values: Iterable[str], known: Collection[Any], where: str) -> None:
+    for value in values:
+        _one_of(value, known, where)
+
+
+def _one_of(value: Any, known: Collection[Any], where: str) -> None:
     if value not in known:
         raise SpecError(f"{where} {value!r} is unknown: have {', '.join(map(str, known))}")

@@ -41,9 +41,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Levels:
-    """Every level of a study."""
+    """Every level of a study; `planned` are the cells and readings that its design has (of a part no reading)."""
 
     every: tuple[Level, ...]
+    planned: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
     def _index(self) -> Mapping[tuple[str, str], dict[int, Level]]:
@@ -56,10 +57,27 @@ class Levels:
         """A reading of a cell by seed; empty where there is none."""
         return self._index.get((cell, reading), {})
 
+    def missing(self, wanted: Iterable[tuple[str, str]]) -> str:
+        """What there is no level of among some cells and readings, and why; empty where all are there."""
+        without = [pair for pair in dict.fromkeys(wanted) if not self.of(*pair)]
+        lost = [pair for pair in without if self.planned & {pair, (pair[0], "")}]
+        told = {
+            "not run in this budget": [pair for pair in without if pair not in lost],
+            "planned, but nothing came of it": lost,
+        }
+        return "; ".join(f"{why}: {', '.join(map(': '.join, pairs))}" for why, pairs in told.items() if pairs)
+
     @property
     def cells(self) -> list[str]:
         """The cells that were read."""
         return list(dict.fromkeys(level.cell for level in self.every))
+
+
+def planned_levels(design: Design) -> frozenset[tuple[str, str]]:
+    """The cells and readings of a design; of a part its name alone, for what it reads is its own."""
+    readings = design.study.readings.items()
+    found = {(cell.name, name) for cell in design.cells.values() for name, read in readings if read.ask in cell.asks}
+    return frozenset(found | {(part, "") for part in design.parts})
 
 
 def read_levels(design: Design, plan: Plan, done: Iterable[Path]) -> list[Level]:

@@ -14,7 +14,7 @@ from kbench.studies.grid_outcome import lost_cells, own_failures, packages, spen
 from kbench.studies.palette import page_colours
 from kbench.studies.study import Effect, Gate
 from kbench.studies.study_claims import Estimate, Judged, Passage, passage
-from kbench.studies.study_design import Design
+from kbench.studies.study_design import CONFIRMATION, Design
 from kbench.studies.study_figures import Figure
 from kbench.studies.study_levels import Level
 from kbench.studies.study_means import means_of, places, title_of
@@ -73,6 +73,7 @@ def study_page(
     work = [(title, spent(outcome, each, "wall_s"), spent(outcome, each, "cpu_s")) for each, title in _WORK.items()]
     return jinja.get_template("study.html.j2").render(
         version=__version__,
+        command=command_of(design),
         design=design,
         study=design.study,
         kind=kind,
@@ -93,6 +94,17 @@ def study_page(
         cpu=sum(sum(cpus) for _, _, cpus in work),
         packages=packages(),
     )
+
+
+def command_of(design: Design) -> str:
+    """The command that runs the same again; its `--out` apart."""
+    words = ["kbench study", design.study.name, "--budget", design.name]
+    words += [] if design.is_lab else ["--model", design.model]
+    seeds = design.seeds
+    if seeds != CONFIRMATION[: design.budget.seeds]:
+        in_a_row = seeds == tuple(range(seeds[0], seeds[-1] + 1))
+        words += ["--seeds", f"{seeds[0]}-{seeds[-1]}" if in_a_row else ",".join(map(str, seeds))]
+    return " ".join(words)
 
 
 def ruled(account: Account, judged: Judged) -> Ruled:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from kbench import __version__
 from kbench.ids import json_digest
 from kbench.studies.grid import Cell, GridRecipe
 from kbench.studies.grid_orders import Measure
@@ -43,7 +44,9 @@ def _part(planner: Planner, design: Design, name: str, part: Part, seed: int) ->
             cell = Cell(WORLD, MODEL, recipe.name, "", seed)
             runs[tone] = planner.train(cell, release, model, ref, recipe)
     told = {key: value for key, value in options.items() if key not in ("train", "train_lab", "tones")}
-    digest = json_digest([part.kind, told, seed, {tone: planner.digests[str(run)] for tone, run in runs.items()}])
+    # Runs are named by all that they are made by, the version too; a part without any has to say it itself.
+    made_by = {tone: planner.digests[str(run)] for tone, run in runs.items()} or __version__
+    digest = json_digest([part.kind, told, seed, made_by])
     folder = planner.folder(planner.out / "parts", f"{name}.seed{seed}", digest)
     needs = tuple(need for path in (release, *runs.values()) for need in planner.made(path))
     order = Measure(part.kind, release, ref, runs, told, seed, folder)

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,17 +27,17 @@ PAGE = "report.html"
 FIGURES = "figures"
 
 
-def write_study(account: Account, out: Path, beside: Path | None = None) -> dict[str, Path]:
+def write_study(account: Account, out: Path, earlier: Earlier | None = None) -> dict[str, Path]:
     """Write what a study leaves behind, and return its files: `claims`, `cells`, `page`, `about`, and `figures/NAME`.
 
+    Pictures that an earlier run of the same folder left, and this one has not, are removed.
+
     Args:
-        beside: the folder of another finished run of the study, whose verdicts stand beside these.
+        earlier: the verdicts of another run of the study, which stand beside these.
 
     Raises:
-        SpecError: `beside` holds no claims.
         OutputError: a file cannot be written.
     """
-    earlier = read_earlier(beside) if beside else None
     study, rows, figures = account.design.study, cell_rows(account, out), figures_of(account)
     files = {"claims": out / CLAIMS, "cells": out / CELLS}
     write_json(out / CLAIMS, [judged.to_dict() for judged in account.judged])
@@ -47,8 +48,19 @@ def write_study(account: Account, out: Path, beside: Path | None = None) -> dict
     files["page"] = out / PAGE
     write_text(out / PAGE, study_page(account, figures, rows, seeds_kind(account.design.seeds), earlier))
     digests = {path.relative_to(out).as_posix(): file_sha256(path) for path in files.values()}
+    for name in _pictures(out) - digests.keys():
+        (out / name).unlink(missing_ok=True)
     write_json(out / ABOUT, {**study_about(account, out), "files": digests})
     return {**files, "about": out / ABOUT}
+
+
+def _pictures(out: Path) -> set[str]:
+    """The pictures that the study in a folder said it had left."""
+    try:
+        named = json.loads((out / ABOUT).read_text(encoding="utf-8")).get("files", {})
+    except (OSError, ValueError, AttributeError):
+        return set()
+    return {name for name in named if re.fullmatch(rf"{FIGURES}/[\w-]+\.svg", name)}
 
 
 def seeds_kind(seeds: Sequence[int]) -> str:
@@ -58,17 +70,21 @@ def seeds_kind(seeds: Sequence[int]) -> str:
     return "exploration" if set(seeds) <= set(EXPLORATION) else "other"
 
 
-def read_earlier(folder: Path) -> Earlier:
-    """The verdicts of a finished study in a folder. Raises SpecError where there are none."""
+def read_earlier(folder: Path, name: str) -> Earlier:
+    """The verdicts of a finished run of the study of a name. Raises SpecError where a folder holds none."""
     try:
         claims = json.loads((folder / CLAIMS).read_text(encoding="utf-8"))
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        return Earlier(about["seeds_kind"], tuple(about["seeds"]), {each["claim"]: each for each in claims})
+        found = Earlier(about["seeds_kind"], tuple(about["seeds"]), {each["claim"]: each for each in claims})
+        other = about["name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         told = type(error).__name__
         raise SpecError(
             f"expected {CLAIMS} and {ABOUT} of a finished study in {folder} (got {told}): finish it, or name another"
         ) from None
+    if other != name:
+        raise SpecError(f"{folder} holds the study {other!r}, which has other claims: name a run of {name!r} instead")
+    return found
 
 
 def study_about(account: Account, out: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from kbench.studies.grid_run import Outcome, Report, run_plan
 from kbench.studies.study_claims import Judged, judge_all
 from kbench.studies.study_design import Design
 from kbench.studies.study_effects import FactorEffect, effects_of
-from kbench.studies.study_levels import Level, Levels, read_levels
+from kbench.studies.study_levels import Level, Levels, planned_levels, read_levels
 from kbench.studies.study_plan import PartFolders, plan_study
 
 ABOUT = "study.json"
@@ -74,7 +74,7 @@ def account_of(design: Design, outcome: Outcome, plan: Plan, parts: PartFolders)
     """What is found in the folders of a plan that are whole."""
     done = outcome.done | outcome.reused
     told = {key: _read(folder / PART) for key, folder in parts.items() if folder in done}
-    levels = Levels((*read_levels(design, plan, done), *_part_levels(told)))
+    levels = Levels((*read_levels(design, plan, done), *_part_levels(told)), planned_levels(design))
     return Account(
         design,
         outcome,
