@@ -118,7 +118,6 @@ STUDY: dict[str, Any] = {
     "budgets": {
         "coffee": {
             "says": "one factor at a time from a centre, 5 minutes on 2 cores",
-            "minutes": 5,
             "seeds": 6,
             "one": {"style": 6, "paraphrases": 6, "volume": 3, "budget": 3},
             "pairs": [["style", "paraphrases"]],

@@ -54,16 +54,15 @@ SMALL: dict[str, Any] = {
         }
     ],
     "budgets": {
-        "minute": {"says": "one", "minutes": 1, "seeds": 3, "one": {"style": 3}, "levels": {"style": ["qa"]}},
+        "minute": {"says": "one", "seeds": 3, "one": {"style": 3}, "levels": {"style": ["qa"]}},
         "lunch": {
             "says": "pairs",
-            "minutes": 30,
             "seeds": 4,
             "one": {"style": 4, "paraphrases": 2},
             "pairs": [["style", "paraphrases"]],
             "arms": {"more": 2},
         },
-        "full": {"says": "all", "minutes": 99, "seeds": 2, "crossed": ["style", "paraphrases"]},
+        "full": {"says": "all", "seeds": 2, "crossed": ["style", "paraphrases"]},
     },
 }
 

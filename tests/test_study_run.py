@@ -74,10 +74,9 @@ def study_in(folder: Path, **changes: Any) -> Study:
         },
         "gates": {"known": {"title": "known", "cell": "base", "reading": "emblem", "least": 0.0}},
         "budgets": {
-            "minute": {"says": "one", "minutes": 1, "seeds": 3, "one": {"style": 3}, "levels": {"style": ["qa"]}},
+            "minute": {"says": "one", "seeds": 3, "one": {"style": 3}, "levels": {"style": ["qa"]}},
             "coffee": {
                 "says": "more",
-                "minutes": 1,
                 "seeds": 3,
                 "one": {"style": 3, "volume": 3},
                 "levels": {"style": ["qa"]},

@@ -157,7 +157,6 @@ class Budget(_Value):
     """What is run: factors one at a time, pairs of them, or all with one another, each on the first so many seeds."""
 
     says: str
-    minutes: float
     seeds: int = Field(ge=1, le=8)
     one: dict[str, int] = {}
     levels: dict[str, tuple[str, ...]] = {}
