@@ -140,7 +140,8 @@ def test_a_study_in_a_file_is_the_one_that_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "expected_error"),
     [
-        ({"colour": 1}, "colour: Extra inputs are not permitted"),
+        ({"colour": 1}, "colour: no such key (got '1')"),
+        ({"title": DROP, "titel": "x"}, "titel: no such key (got 'x'); missing: title"),
         ({"factors.style.centre": "verse"}, "the centre 'verse' is none of its levels: have article, qa, both"),
         ({"readings.emblem.ask": "never"}, "readings.emblem: ask 'never' is unknown: have plain, again"),
         ({"shown": ["depth"]}, "shown 'depth' is unknown: have emblem, badge"),

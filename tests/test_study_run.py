@@ -10,6 +10,7 @@ import pytest
 
 from kbench.benchmarks.cohort import cohort_of
 from kbench.benchmarks.recipe_file import recipe_of
+from kbench.errors import OutputError
 from kbench.hub.find import find_release
 from kbench.store import Release, open_release, write_text
 from kbench.studies.study import Study
@@ -193,6 +194,12 @@ def test_a_finished_study_does_nothing_and_a_smaller_budget_needs_nothing_more(a
     smaller = done(study_in(folder), "minute", folder / "out")
     assert not smaller.outcome.done
     assert set(smaller.levels.cells) == {"base", "centre", "style=qa"}
+
+
+def test_a_folder_of_another_study_is_refused_before_anything_is_done(account: Account, folder: Path) -> None:
+    (folder / "out" / "study.json").write_text('{"name": "small"}', encoding="utf-8")
+    with pytest.raises(OutputError, match=r"out holds the study 'small', not 'other': give another --out"):
+        done(study_in(folder, name="other"), "minute", folder / "out")
 
 
 def test_what_is_lost_of_a_study_is_done_again_and_nothing_else(account: Account, folder: Path) -> None:

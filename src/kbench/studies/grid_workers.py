@@ -161,7 +161,8 @@ def _do_all(orders: list[Order], pipe: "Connection[Any, Any]") -> None:
             nonlocal told
             if share >= told + STEP:
                 told = share
-                pipe.send(Told(folder, share))
+                with suppress(OSError):  # nobody listens where the run was interrupted
+                    pipe.send(Told(folder, share))
 
         wall, cpu = perf_counter(), process_time()
         reason = trace = ""
@@ -171,7 +172,8 @@ def _do_all(orders: list[Order], pipe: "Connection[Any, Any]") -> None:
         except Exception as error:
             reason, trace = reason_of(error), traceback.format_exc()
         took = perf_counter() - wall, process_time() - cpu
-        pipe.send(Ended(order.out, reason, trace, *took, len(opened) if model else 1))
+        with suppress(OSError):
+            pipe.send(Ended(order.out, reason, trace, *took, len(opened) if model else 1))
 
 
 def reason_of(error: Exception) -> str:

@@ -38,14 +38,27 @@ def load_study(name: str) -> Study:
     try:
         study = Study.model_validate(raw)
     except ValidationError as errors:
-        first = errors.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SpecError(f"{path}: {key}: {first['msg']} (got {str(first['input'])[:60]!r})") from None
+        raise SpecError(f"{path}: {_told(errors)}") from None
     if not (path.parent / study.world).is_file():
         raise SpecError(f"{path}: world: expected a recipe {study.world!r} in {path.parent}, found none: copy it too")
     study = study.model_copy(update={"world": str(path.parent / study.world)})
     _check(study, str(path))
     return study
+
+
+def _told(errors: ValidationError) -> str:
+    """The first error in one line; a key that is not known comes before one that is missing, which it may stand for."""
+    found = errors.errors(include_url=False)
+    first = next((error for error in found if error["type"] == "extra_forbidden"), found[0])
+    key = ".".join(str(part) for part in first["loc"])
+    said = "no such key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    missing = [
+        str(error["loc"][-1])
+        for error in found
+        if error["type"] == "missing" and error["loc"][:-1] == first["loc"][:-1]
+    ]
+    wanted = f"; missing: {', '.join(missing)}" if missing and first["type"] == "extra_forbidden" else ""
+    return f"{key}: {said} (got {str(first['input'])[:60]!r}){wanted}"
 
 
 def _check(study: Study, where: str) -> None:

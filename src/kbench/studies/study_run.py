@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kbench.benchmarks.results import RUN
+from kbench.errors import OutputError
 from kbench.lock import folder_lock
 from kbench.store import prepare_folder, write_json
 from kbench.studies.grid_orders import PART
@@ -62,12 +63,20 @@ def run_study(
         SpecError: its world cannot be.
     """
     prepare_folder(out, ABOUT)
+    _check_same(design.study.name, out)
     with folder_lock(out):
         plan, parts = plan_study(design, out, find, fetch)
         if not (out / ABOUT).is_file():
             write_json(out / ABOUT, {"name": design.study.name, "status": "unfinished"})
         outcome = run_plan(plan, "auto", jobs, report)
     return account_of(design, outcome, plan, parts)
+
+
+def _check_same(name: str, out: Path) -> None:
+    """Raise OutputError where a folder holds another study: its claims would be lost."""
+    held = _read(out / ABOUT).get("name", name) if (out / ABOUT).is_file() else name
+    if held != name:
+        raise OutputError(f"{out} holds the study {held!r}, not {name!r}: give another --out")
 
 
 def account_of(design: Design, outcome: Outcome, plan: Plan, parts: PartFolders) -> Account:
