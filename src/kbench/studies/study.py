@@ -9,6 +9,7 @@ BASE = "base"
 
 Ask = str
 Direction = Literal["above", "within"]
+PartKind = Literal["tones", "capacity", "theory", "subject", "biography", "graph", "similarity"]
 Term = tuple[float, str, str]
 """A weight, a cell, and a reading of it."""
 
@@ -55,10 +56,15 @@ class Arm(_Value):
 
 
 class Part(_Value):
-    """An experiment of a shape of its own: the tone pole, or capacity; `options` are what its code takes."""
+    """An experiment of a shape of its own: `options` are what its code takes.
+
+    `cells` are those whose trained models it is about, at the `checkpoints` that their runs kept (`""`: the last).
+    """
 
     title: str
-    kind: Literal["tones", "capacity"]
+    kind: PartKind
+    cells: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ("",)
     options: dict[str, Any] = {}
 
 

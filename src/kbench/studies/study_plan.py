@@ -5,11 +5,14 @@ from typing import Any
 
 from kbench import __version__
 from kbench.ids import json_digest
-from kbench.studies.grid import Cell, GridRecipe
-from kbench.studies.grid_orders import Measure
+from kbench.studies.grid import Cell, GridModel, GridRecipe
+from kbench.studies.grid_orders import BaseRef, Measure
 from kbench.studies.grid_plan import Fetch, Find, Plan, Planner, Task
 from kbench.studies.study import Part
 from kbench.studies.study_design import MODEL, WORLD, Design
+
+ABOUT_MODELS = ("subject", "biography", "graph", "similarity")
+"""Kinds of parts that look at the base and at the models of cells."""
 
 PartFolders = dict[tuple[str, int], Path]
 """The folder of each part and seed."""
@@ -33,7 +36,7 @@ def part_title(part: Part, seed: int) -> str:
 
 def _part(planner: Planner, design: Design, name: str, part: Part, seed: int) -> Path:
     options = {**part.options, **design.budget.options.get(name, {})}
-    release = ref = None
+    release = ref = base = None
     runs: dict[str, Path] = {}
     if part.kind == "tones":
         release = planner.release(planner.grid.releases[0], seed)
@@ -43,14 +46,43 @@ def _part(planner: Planner, design: Design, name: str, part: Part, seed: int) ->
             recipe = GridRecipe(f"tone={tone}", _tone_recipe(design, options, tone))
             cell = Cell(WORLD, MODEL, recipe.name, "", seed)
             runs[tone] = planner.train(cell, release, model, ref, recipe)
+    if part.kind in ABOUT_MODELS:
+        release = planner.release(planner.grid.releases[0], seed)
+        model = planner.grid.models[0]
+        base, ref = planner.base(release, model)
+        runs |= _runs_of(planner, design, part, seed, release, model, ref)
     told = {key: value for key, value in options.items() if key not in ("train", "train_lab", "tones")}
     # Runs are named by all that they are made by, the version too; a part without any has to say it itself.
-    made_by = {tone: planner.digests[str(run)] for tone, run in runs.items()} or __version__
+    made_by: Any = {each: _made_by(planner, run) for each, run in runs.items()} or __version__
+    if base is not None:
+        made_by = [__version__, planner.digests[str(base)], made_by]
     digest = json_digest([part.kind, told, seed, made_by])
     folder = planner.folder(planner.out / "parts", f"{name}.seed{seed}", digest)
-    needs = tuple(need for path in (release, *runs.values()) for need in planner.made(path))
+    made = (need for run in runs.values() for need in planner.made(run) or planner.made(run.parent))
+    needs = tuple(dict.fromkeys((*planner.made(release), *planner.made(base), *made)))
     order = Measure(part.kind, release, ref, runs, told, seed, folder)
     return planner.add(Task("part", part_title(part, seed), folder, needs, order))
+
+
+def _made_by(planner: Planner, run: Path) -> list[str]:
+    """What a run, or a checkpoint that it kept, is known by."""
+    whole = planner.digests.get(str(run))
+    return [whole] if whole else [planner.digests[str(run.parent)], run.name]
+
+
+def _runs_of(
+    planner: Planner, design: Design, part: Part, seed: int, release: Path, model: GridModel, ref: BaseRef
+) -> dict[str, Path]:
+    """The models of a part's cells that are trained on this seed: `cell` for the last, `cell@checkpoint` for others."""
+    found: dict[str, Path] = {}
+    for name in map(design.study.named, part.cells):
+        cell = design.cells.get(name)
+        if cell is None or seed not in cell.seeds:
+            continue
+        recipe = GridRecipe(cell.name, cell.values)
+        run = planner.train(Cell(WORLD, MODEL, cell.name, "", seed), release, model, ref, recipe)
+        found |= {f"{name}@{kept}" if kept else name: run / kept if kept else run for kept in part.checkpoints}
+    return found
 
 
 def _tone_recipe(design: Design, options: dict[str, Any], tone: str) -> dict[str, Any]:
