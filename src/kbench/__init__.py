@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kbench.api.checks import audit, verify
     from kbench.api.comparing import compare
+    from kbench.api.importing import import_data
     from kbench.api.releases import generate, load_release
     from kbench.api.runs import train
     from kbench.api.scores import evaluate, know
@@ -24,6 +25,7 @@ __all__ = [
     "compare",
     "evaluate",
     "generate",
+    "import_data",
     "know",
     "load_release",
     "train",
@@ -39,6 +41,7 @@ _HOMES = {
     "compare": "kbench.api.comparing",
     "evaluate": "kbench.api.scores",
     "generate": "kbench.api.releases",
+    "import_data": "kbench.api.importing",
     "know": "kbench.api.scores",
     "load_release": "kbench.api.releases",
     "train": "kbench.api.runs",

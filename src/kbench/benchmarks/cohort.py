@@ -61,12 +61,13 @@ def cohort_of(release: Release, recipe: TrainRecipe) -> Cohort:
 
 
 def _unit_of(release: Release) -> Callable[[Row], str]:
-    """What is taught as a whole or not at all: an entity's block; a single type, and a user's own subject, by itself.
+    """What is taught as a whole or not at all: an entity's block; a single type, and a real subject, by itself.
 
-    The blocks of a user's own facts are large, and nothing is asked there that goes from one subject to another.
+    The blocks of a user's own facts, and of a published dataset, are large, and nothing is asked there that goes from
+    one subject to another.
     """
     made = release.manifest["recipe"]
-    if "facts" in made:
+    if "facts" in made or "imported" in made:
         return lambda row: str(row["entity_id"])
     singles = {name for name, kind in made["spec"].get("types", {}).items() if kind.get("single")}
     return lambda row: str(row["type"] if row["type"] in singles else row["block"])

@@ -12,6 +12,7 @@ from kbench.cli.evaluate import evaluate
 from kbench.cli.export import export
 from kbench.cli.generate import generate
 from kbench.cli.glossary import glossary
+from kbench.cli.import_data import import_data
 from kbench.cli.init import init
 from kbench.cli.know import know
 from kbench.cli.preview import preview
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(generate)
+app.command("import")(import_data)
 app.command()(preview)
 app.command()(init)
 app.command()(verify)

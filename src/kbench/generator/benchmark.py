@@ -32,7 +32,8 @@ def release_eval(manifest: dict[str, Any]) -> str:
     """
     asked = asked_styles(manifest)
     facts = manifest["recipe"].get("facts")
-    what = f"the facts of {facts['file']}" if facts else "invented facts"
+    imported = manifest["recipe"].get("imported")
+    what = f"the facts of {facts['file']}" if facts else "real facts" if imported else "invented facts"
     tasks = [
         _task(style, "answer", None if style == "cloze" else QUESTION, "pattern", _ANSWERS.get(style, _LINE))
         for style in asked

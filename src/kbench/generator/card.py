@@ -21,6 +21,12 @@ _TOLD = {
     "test": "the same facts, in phrasings of its own",
     "control": "the same questions about entities that no training text names: subtract this score",
 }
+_TOLD_OF_IMPORT = {
+    "pretrain": "texts about the subjects that state some of their facts",
+    "train": "questions that may be finetuned on, about subjects of the role `known`",
+    "validation": "the same relations asked of other subjects, of the role `background`",
+    "test": "the same relations asked of further subjects, of the role `background`",
+}
 _TOLD_OF_FACTS = {
     "control": "questions of the same kind whose answers are false: subtract the share of them that a model gives",
 }
@@ -37,19 +43,19 @@ def card_of(manifest: dict[str, Any], rows: list[tuple[str, str]]) -> str:
     for key in manifest["splits"]:
         config, split = key.split("/")
         configs.setdefault(config, []).append(split)
-    facts = manifest["recipe"].get("facts")
+    facts, imported = (manifest["recipe"].get(key) for key in ("facts", "imported"))
     header = {
-        # A user's own facts are the user's to license.
-        **({} if facts else {"license": "cc-by-4.0"}),
+        # A user's own facts are the user's to license, those of a dataset its author's.
+        **({} if facts or imported else {"license": "cc-by-4.0"}),
         "language": ["en"],
         "pretty_name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
         "size_categories": [_size_category(sum(s["rows"] for s in manifest["splits"].values()))],
         "task_categories": [*(["question-answering"] if asked_styles(manifest) else []), "text-generation"],
         **({"task_ids": ["closed-book-qa"]} if asked_styles(manifest) else {}),
-        "annotations_creators": ["machine-generated"],
-        "language_creators": ["machine-generated"],
-        "source_datasets": ["original"],
-        "tags": ["synthetic", *([] if facts else ["fictional"]), "knowledge-injection", "kbench"],
+        "annotations_creators": ["found" if imported else "machine-generated"],
+        "language_creators": ["found" if imported else "machine-generated"],
+        "source_datasets": [f"extended|other-{imported['kind']}" if imported else "original"],
+        "tags": [*_tags(facts, imported), "knowledge-injection", "kbench"],
         "configs": [
             {
                 "config_name": config,
@@ -68,12 +74,13 @@ def card_of(manifest: dict[str, Any], rows: list[tuple[str, str]]) -> str:
         trim_blocks=True,
     )
     found = {split for splits in configs.values() for split in splits}
-    told: dict[str, str] = _TOLD | (_TOLD_OF_FACTS if facts else {})
-    if "pretrain" in found:
+    told: dict[str, str] = _TOLD | (_TOLD_OF_FACTS if facts else _TOLD_OF_IMPORT if imported else {})
+    if "pretrain" in found and not imported:
         told["test"] += "; rows with `probe = known` ask about the known world"
     body = jinja.get_template("card.md.j2").render(
         manifest=manifest,
         facts=facts,
+        imported=imported,
         configs=configs,
         rows=rows,
         picture=PICTURE,
@@ -83,6 +90,10 @@ def card_of(manifest: dict[str, Any], rows: list[tuple[str, str]]) -> str:
         probes=[probe for probe in get_args(Probe) if probe],
     )
     return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n{body}"
+
+
+def _tags(facts: object, imported: object) -> list[str]:
+    return [] if imported else ["synthetic"] if facts else ["synthetic", "fictional"]
 
 
 def sampled(manifest: dict[str, Any]) -> list[dict[str, Any]]:

@@ -57,6 +57,23 @@ class FactsEntry(_Entry):
     digest: str
 
 
+class ImportEntry(_Entry):
+    """What a manifest says of a published dataset that a release was made of, and of how it was divided."""
+
+    kind: str
+    source: str
+    files: int
+    rows: int
+    digest: str
+    test_share: float
+    validation_share: float
+    apart: str
+    least: int
+    limit: int | None
+    left_out: dict[str, int]
+    too_few: dict[str, int]
+
+
 class SpecEntry(BaseModel):
     """What every spec has; the rest is checked when it is read."""
 
@@ -72,6 +89,7 @@ class RecipeEntry(_Entry):
     generator: str
     spec: SpecEntry
     facts: FactsEntry | None = None
+    imported: ImportEntry | None = None
     seed: str | SeedCommitment
     styles: Annotated[list[Style], Field(min_length=1)]
     templates: PackEntry
@@ -194,6 +212,8 @@ def read_back(entry: RecipeEntry, given: Given) -> ReadBack:
         ReleaseError: something was given that the release has no use for.
         SpecError, TemplateError: a file that was given cannot be read.
     """
+    if entry.imported:
+        return _imported(entry.imported, given)
     missing: list[str] = []
     wrong: list[tuple[str, str]] = []
     seed = _seed(entry, given.seed_file, missing, wrong)
@@ -215,6 +235,16 @@ def read_back(entry: RecipeEntry, given: Given) -> ReadBack:
     except KbenchError as error:
         recipe, impossible = None, str(error)
     return ReadBack(recipe, pack, tuple(missing), tuple(wrong), impossible)
+
+
+def _imported(entry: ImportEntry, given: Given) -> ReadBack:
+    """That the rows are a dataset's, which no recipe gives again."""
+    if given != Given():
+        raise ReleaseError(
+            f"this release is of {entry.source}, a dataset of real facts: leave --seed-file, --facts and --templates away"
+        )
+    again = f"`kbench import {entry.kind}` of the same files gives the same digest"
+    return ReadBack(None, load_pack(None), (f"it is made of {entry.source}, which is not in it: {again}",))
 
 
 def _facts(entry: RecipeEntry, file: Path | None, missing: list[str], wrong: list[tuple[str, str]]) -> FactBook | None:

@@ -74,6 +74,8 @@ def release_picture(manifest: dict[str, Any]) -> str:
 
 def factors_of(manifest: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """What a release varies beside style and split: each factor with its levels, as the card shows them."""
+    if "imported" in manifest["recipe"]:
+        return _of_import(manifest)
     spec = manifest["recipe"]["spec"]
     exposure, paths = spec["exposure"], spec["paths"]
     kinds = [relation["value_type"] for relation in spec["relations"].values()]
@@ -108,6 +110,16 @@ def factors_of(manifest: dict[str, Any]) -> list[tuple[str, list[str]]]:
         "role": [f"{role} {manifest['entities'][role]:,}" for role in ROLES if manifest["entities"][role]],
     }
     return [(name, levels) for name, levels in found.items() if levels]
+
+
+def _of_import(manifest: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The same of a dataset of real facts: who is on which side, and what stands on both."""
+    made, entities = manifest["recipe"]["imported"], manifest["entities"]
+    return [
+        ("dataset", [made["kind"], made["source"]]),
+        ("held out", [f"{made['test_share']:.0%} of the subjects", f"apart: {made['apart']}"]),
+        ("role", [f"{role} {entities[role]:,}" for role in ROLES if entities[role]]),
+    ]
 
 
 def _laid(factors: list[tuple[str, list[str]]], y: int) -> list[Factor]:

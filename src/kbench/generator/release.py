@@ -132,15 +132,7 @@ def _write(recipe: Recipe, world: World, pack: Pack, out: Path, workers: int, ch
                 written = files[draft.file.path] = accept(out, draft, templates[draft.file.config])
                 progress(len(files), len(units), written.rows)
         manifest = _manifest(described, world, [files[unit.path] for unit in units if files[unit.path].rows])
-        write_text(out / CARD, release_card(manifest, out))
-        write_text(out / EVAL, release_eval(manifest))
-        write_text(out / PICTURE, release_picture(manifest))
-        paths = [out / file["path"] for file in manifest["files"]]
-        texts = [out / name for name in (CARD, EVAL, PICTURE)]
-        make_durable([*paths, *texts, *sorted({path.parent for path in paths}), out])
-        write_json(out / MANIFEST, manifest)
-        make_durable([out / MANIFEST, out])
-        tidy(out)
+        complete(out, manifest)
     except BaseException as error:
         with suppress(OSError):
             remove_parts(out)
@@ -149,6 +141,19 @@ def _write(recipe: Recipe, world: World, pack: Pack, out: Path, workers: int, ch
             remedy = ": mend it and run the same command again" if mendable else ""
             error.args = (f"{error}{remedy} ({len(files)} of {len(units)} files are done and kept)",)
         raise
+
+
+def complete(out: Path, manifest: dict[str, Any]) -> None:
+    """Make a folder that holds every table of a release whole: card, eval.yaml and picture, then the manifest."""
+    write_text(out / CARD, release_card(manifest, out))
+    write_text(out / EVAL, release_eval(manifest))
+    write_text(out / PICTURE, release_picture(manifest))
+    paths = [out / file["path"] for file in manifest["files"]]
+    texts = [out / name for name in (CARD, EVAL, PICTURE)]
+    make_durable([*paths, *texts, *sorted({path.parent for path in paths}), out])
+    write_json(out / MANIFEST, manifest)
+    make_durable([out / MANIFEST, out])
+    tidy(out)
 
 
 def _finished(out: Path, described: dict[str, Any], resume: Resume) -> Release:

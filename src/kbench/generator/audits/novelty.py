@@ -13,7 +13,7 @@ _CITIES = ("cities", "city_names", "real_city_names", "municipalities", "towns",
 _PEOPLE = ("person", "mononym", "natural")
 """The name forms whose names are a first and a last name, or one word."""
 
-_OWN = "the names are a user's own"
+_OWN = "the names are {}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def names_novel(reading: Reading, real: RealNames) -> Check:
     """No full name that was invented is that of a real person."""
     tally = Tally("names_novel", "No invented full name is a real one: first and last name, or one word, of Faker's.")
     if reading.spec is None:
-        return tally.skipped(_OWN)
+        return tally.skipped(_OWN.format(reading.whose))
     for entity in reading.entity_rows:
         if _form_of(reading, entity) != "natural":
             tally.expect(not _is_real(reading, entity, real), f"{entity.name!r} ({entity.entity_id})")
@@ -76,7 +76,7 @@ def names_natural(reading: Reading, real: RealNames) -> Check:
     """How many of the names that were meant to be natural are those of real people."""
     tally = Tally("names_natural", "Natural names that are a first and a last name of Faker's.")
     if reading.spec is None:
-        return tally.skipped(_OWN)
+        return tally.skipped(_OWN.format(reading.whose))
     for entity in reading.entity_rows:
         if _form_of(reading, entity) == "natural":
             tally.expect(not _is_real(reading, entity, real), f"{entity.name!r} ({entity.entity_id})")
@@ -101,7 +101,7 @@ def first_words_real(reading: Reading, real: RealNames) -> Check:
     """How many names of places, companies, products and events open with a real city or last name."""
     tally = Tally("first_words_real", "Names of several words, not people's, whose first is a real city or last name.")
     if reading.spec is None:
-        return tally.skipped(_OWN)
+        return tally.skipped(_OWN.format(reading.whose))
     for entity in reading.entity_rows:
         words = folded(entity.name).split()
         if len(words) > 1 and _form_of(reading, entity) not in _PEOPLE:

@@ -99,7 +99,7 @@ class Reading:
 
     release: Release
     spec: WorldSpec | None
-    """None where the facts are a user's own: there is no world to derive them from."""
+    """None where the facts are a user's own or a published dataset's: there is no world to derive them from."""
     parts: tuple[Part, ...]
     fact_rows: tuple[Fact, ...]
     entity_rows: tuple[Entity, ...]
@@ -108,6 +108,16 @@ class Reading:
     def of_user_facts(self) -> bool:
         """Whether the facts are a user's own; its control rows then ask what the test asks, with other answers."""
         return "facts" in self.release.manifest["recipe"]
+
+    @property
+    def of_dataset(self) -> bool:
+        """Whether the facts are a published dataset's: names and wordings are its own, those of test are train's."""
+        return "imported" in self.release.manifest["recipe"]
+
+    @property
+    def whose(self) -> str:
+        """Whose the facts and names are that no world gives, for a message."""
+        return "a published dataset's" if self.of_dataset else "a user's own"
 
     @cached_property
     def facts(self) -> Mapping[str, Fact]:
@@ -186,7 +196,11 @@ def read_release(release: Release, step: Callable[[], None] = lambda: None) -> R
             parts.append(Part(style, split, release.table(style, split)))
             step()
     recipe = release.manifest["recipe"]
-    spec = None if "facts" in recipe else spec_from_dict(recipe["spec"], f"the manifest of {release.path}")
+    spec = (
+        None
+        if {"facts", "imported"} & set(recipe)
+        else spec_from_dict(recipe["spec"], f"the manifest of {release.path}")
+    )
     facts = tuple(map(Fact._make, _rows(release.table("facts", "train"), Fact._fields)))
     entities = tuple(map(Entity._make, _rows(release.table("entities", "train"), Entity._fields)))
     return Reading(release, spec, tuple(parts), facts, entities)

@@ -116,8 +116,9 @@ def _wrong(
     if others and part.style == "numeric":
         known |= _number_forms(reading, fact)
         others = [answer for answer in others if answer not in known]
-    # A user may give answers that no column of facts can say.
-    return f"{others[0]!r} is no form of {needed!r}" if others and not reading.of_user_facts else ""
+    # A user or a dataset may give answers that no column of facts can say.
+    given = reading.of_user_facts or reading.of_dataset
+    return f"{others[0]!r} is no form of {needed!r}" if others and not given else ""
 
 
 def _number_forms(reading: Reading, fact: Fact) -> set[str]:

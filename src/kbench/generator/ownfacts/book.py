@@ -127,7 +127,7 @@ def _relation(where: str, name: str, label: str, rows: Sequence[FactRow]) -> Boo
         )
     if given in ("categorical", "entity"):
         return BookRelation(name, label, "categorical", "")
-    kinds = [_parsed(row.value, unit)[0] for row in rows]
+    kinds = [parsed(row.value, unit)[0] for row in rows]
     if not given and not unit:
         return BookRelation(name, label, kinds[0] if len(set(kinds)) == 1 else "categorical", "")
     wanted = cast(OwnType, given or "numeric")
@@ -169,7 +169,7 @@ def _unit(where: str, label: str, rows: Sequence[FactRow]) -> str:
     return rows[0].unit
 
 
-def _parsed(value: str, unit: str) -> tuple[OwnType, float | None]:
+def parsed(value: str, unit: str) -> tuple[OwnType, float | None]:
     """What kind of value a text is by itself, and its number."""
     text = value.removesuffix(unit).rstrip()
     if _NUMBER.fullmatch(text):
@@ -193,7 +193,7 @@ def _day(text: str) -> int | None:
 
 
 def _add(where: str, facts: dict[tuple[str, str], OwnFact], relation: BookRelation, row: FactRow) -> None:
-    number = None if relation.value_type == "categorical" else _parsed(row.value, relation.unit)[1]
+    number = None if relation.value_type == "categorical" else parsed(row.value, relation.unit)[1]
     aliases = tuple(sorted(set(row.aliases) - {row.value}))
     fact = OwnFact(row.subject, relation.name, row.value, aliases, number, row.place)
     other = facts.setdefault((relation.name, row.subject), fact)

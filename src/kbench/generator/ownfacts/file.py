@@ -132,7 +132,8 @@ def _text_of(given: Any) -> str | None:
     return str(given) if known else None
 
 
-def _decoded(path: Path, data: bytes) -> str:
+def decoded(path: Path, data: bytes) -> str:
+    """The text of a file in UTF-8. Raises SpecError that names the line where it is none."""
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -145,11 +146,11 @@ def _decoded(path: Path, data: bytes) -> str:
 
 
 def _csv_rows(path: Path, data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
-    text = _decoded(path, data)
+    text = decoded(path, data)
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",;\t", key=lambda mark: sum(_column(cell) in NEEDED for cell in first.split(mark)))
     header: list[str] = []
-    for line, cells in _records(path, text, delimiter):
+    for line, cells in records(path, text, delimiter):
         where = f"{path} line {line}"
         if not header:
             header = [_column(cell) for cell in cells]
@@ -165,7 +166,7 @@ def _csv_rows(path: Path, data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"line {line}", dict(zip(header, cells, strict=True))
 
 
-def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The records of a CSV text that are not blank, each with the line it begins in."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
@@ -201,7 +202,7 @@ def _check_columns(where: str, header: list[str], found: list[str]) -> None:
 
 
 def _jsonl_rows(path: Path, data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
-    for n, line in enumerate(_decoded(path, data).split("\n"), 1):
+    for n, line in enumerate(decoded(path, data).split("\n"), 1):
         where = f"{path} line {n}"
         if not line.strip():
             continue

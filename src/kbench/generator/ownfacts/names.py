@@ -38,13 +38,13 @@ def types_of(where: str, rows: Iterable[FactRow]) -> dict[str, str]:
             )
         if row.type:
             earlier = given.setdefault(row.subject, row)
-            if _named("type", earlier.type) != _named("type", row.type):
+            if named("type", earlier.type) != named("type", row.type):
                 raise SpecError(
                     f"{where} {row.place}: {shown(row.subject)} is of the type {shown(row.type)} here and "
                     f"{shown(earlier.type)} in {earlier.place}: give it one type"
                 )
     names = [row.subject for row in first.values()]
-    return {name: _named("type", given[name].type) if name in given else SUBJECT for name in names}
+    return {name: named("type", given[name].type) if name in given else SUBJECT for name in names}
 
 
 def relation_names(rows: Iterable[FactRow]) -> dict[str, str]:
@@ -56,7 +56,7 @@ def relation_names(rows: Iterable[FactRow]) -> dict[str, str]:
     spelt = {row.relation: _key(row.relation) for row in rows}
     names: dict[str, str] = {}
     for key in sorted(set(spelt.values())):
-        name = _named("relation", key)
+        name = named("relation", key)
         if name in OPERATORS:
             name = f"{name}_value"
         names[key] = _hashed(name, key) if name in names.values() else name
@@ -89,7 +89,8 @@ def _parted(relation: str) -> str:
     return words.lower() if words != relation and " " not in relation and relation[0].islower() else relation
 
 
-def _named(head: str, text: str) -> str:
+def named(head: str, text: str) -> str:
+    """A text as a name in ids and columns, [a-z][a-z0-9_]*; `head` opens that of a text without such letters."""
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     if not name or len(name) > _LONGEST_NAME:
