@@ -241,7 +241,8 @@ def _imported(entry: ImportEntry, given: Given) -> ReadBack:
     """That the rows are a dataset's, which no recipe gives again."""
     if given != Given():
         raise ReleaseError(
-            f"this release is of {entry.source}, a dataset of real facts: leave --seed-file, --facts and --templates away"
+            f"this release is of {entry.source}, not of a seed or a file of facts: leave --seed-file, --facts and "
+            "--templates away"
         )
     again = f"`kbench import {entry.kind}` of the same files gives the same digest"
     return ReadBack(None, load_pack(None), (f"it is made of {entry.source}, which is not in it: {again}",))

@@ -196,11 +196,8 @@ def read_release(release: Release, step: Callable[[], None] = lambda: None) -> R
             parts.append(Part(style, split, release.table(style, split)))
             step()
     recipe = release.manifest["recipe"]
-    spec = (
-        None
-        if {"facts", "imported"} & set(recipe)
-        else spec_from_dict(recipe["spec"], f"the manifest of {release.path}")
-    )
+    is_real = {"facts", "imported"} & set(recipe)
+    spec = None if is_real else spec_from_dict(recipe["spec"], f"the manifest of {release.path}")
     facts = tuple(map(Fact._make, _rows(release.table("facts", "train"), Fact._fields)))
     entities = tuple(map(Entity._make, _rows(release.table("entities", "train"), Entity._fields)))
     return Reading(release, spec, tuple(parts), facts, entities)

@@ -1,1 +1,1 @@
-"""A published dataset of real facts: read, divided into those to train on and those to ask about, written as a release."""
+"""A published dataset of real facts: read, divided by subject, written as a release."""

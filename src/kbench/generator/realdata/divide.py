@@ -89,7 +89,7 @@ def divide(found: Found, way: Division) -> Divided:
 
 
 def _one_a_question(items: Iterable[Item], left_out: Counter[str]) -> list[Item]:
-    """Each question once, with all answers given to it; one that is asked of two subjects has no answer that is right."""
+    """Each question once, with all its answers; one about two subjects has no answer that is right."""
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         groups[same(item.question)].append(item)
@@ -108,7 +108,7 @@ def _one_a_question(items: Iterable[Item], left_out: Counter[str]) -> list[Item]
 
 
 def _one_a_fact(items: Iterable[Item], left_out: Counter[str]) -> list[Item]:
-    """One subject a name, the best known; one question a fact, so that what a question asks is one fact of one subject."""
+    """One subject a name, the best known, and one question a fact."""
     names: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         names[same(item.subject)].append(item)

@@ -1,4 +1,4 @@
-"""The files of a published dataset as rows: CSV, TSV, JSON, JSONL and Parquet, alone, in a folder or in a zip archive."""
+"""The files of a published dataset as rows: CSV, TSV, JSON, JSONL, Parquet; alone, in a folder or in an archive."""
 
 import json
 import zipfile
@@ -50,7 +50,7 @@ def read_files(source: Path, patterns: Sequence[str] = ("*",)) -> Iterator[DataF
         which = "" if "*" in patterns else f" whose path matches {' or '.join(map(repr, patterns))}"
         raise SpecError(f"{source} holds no data file{which}: expected {', '.join(_READERS)}, or a .zip of them")
     picked = [each for each in held if each.name in names]
-    if sum(each.bytes for each in picked) > MOST_BYTES:
+    if sum(each.size for each in picked) > MOST_BYTES:
         raise SpecError(f"{source} holds more than 4 GiB of data: pick some of its files with --files PATTERN")
     for each in picked:
         data = each.read()
@@ -83,7 +83,7 @@ class _Held:
 
     name: str
     shown: str
-    bytes: int
+    size: int
     path: Path
     archived: bool
 

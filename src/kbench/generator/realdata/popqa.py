@@ -1,4 +1,4 @@
-"""PopQA: questions from one template a relation, with the page views of their subjects and every alias of the answer."""
+"""PopQA: questions in one wording a relation, with the page views of their subjects and all aliases of the answer."""
 
 from collections.abc import Iterable
 
