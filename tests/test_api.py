@@ -14,12 +14,13 @@ import typer
 
 import kbench
 import kbench.rows
-from kbench.api import checks, comparing, recipes, releases, runs, scores, world
+from kbench.api import checks, comparing, importing, recipes, releases, runs, scores, world
 from kbench.cli import main
 from kbench.cli.audit import audit as audit_command
 from kbench.cli.compare import compare as compare_command
 from kbench.cli.evaluate import evaluate as evaluate_command
 from kbench.cli.generate import generate as generate_command
+from kbench.cli.import_data import import_data as import_command
 from kbench.cli.know import know as know_command
 from kbench.cli.train import train as train_command
 from kbench.cli.verify import verify as verify_command
@@ -27,7 +28,7 @@ from kbench.generator.ownfacts.book import load_facts
 from kbench.store import open_release
 from tests.samples import TINY, Sample, files_under
 
-MODULES = [kbench.rows, checks, comparing, recipes, releases, runs, scores, world]
+MODULES = [kbench.rows, checks, comparing, importing, recipes, releases, runs, scores, world]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
@@ -63,6 +64,7 @@ def test_importing_kbench_loads_nothing_but_the_standard_library() -> None:
 
 ONLY: dict[str, set[str]] = {
     "generate": {"dry_run", "progress"},  # the one prints a table; the other is a bar on the command line
+    "import_data": {"progress"},
     "verify": {"json", "progress"},
     "audit": {"json", "progress"},
     "train": {"progress"},
@@ -74,6 +76,7 @@ ONLY: dict[str, set[str]] = {
 
 NAMED = {
     ("generate", "out"),
+    ("import_data", "out"),
     ("train", "out"),
     ("train", "release"),
     ("evaluate", "out"),
@@ -88,6 +91,7 @@ NAMED = {
     ("function", "command"),
     [
         (kbench.generate, generate_command),
+        (kbench.import_data, import_command),
         (kbench.verify, verify_command),
         (kbench.audit, audit_command),
         (kbench.train, train_command),

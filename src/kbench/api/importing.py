@@ -63,7 +63,10 @@ def import_data(
     >>> _ = Path("towns.csv").write_text("\\n".join(lines))
     >>> release = kbench.import_data("popqa", "towns.csv", "towns")
     >>> release
-    release towns: world 00000000, digest 0000000000000000
+    release towns: world 8574e8d7, digest 204220d4aa9b1eb0
+      qa        train 22, validation 3, test 15
+      facts     train 40
+      entities  train 40
     >>> release.rows("qa", "train")[0]["answers"]
     ['Land 1']
     """

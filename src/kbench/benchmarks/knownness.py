@@ -112,7 +112,7 @@ def label_facts(
     asked again by the next call.
 
     Args:
-        release: with questions in style `qa`.
+        release: with questions in style `qa`, or, where it has none, in style `choice`.
         model: the model before it is finetuned.
         out: the folder for knownness.parquet and knownness.json.
         probe: how often and how it is asked.
@@ -199,8 +199,9 @@ def _check_same(held: dict[str, Any], plan: dict[str, Any], out: Path) -> None:
 def _questions(release: Release, splits: Iterable[str], limit: int | None) -> list[dict[str, Any]]:
     """One question a fact, the one of the least digest, in the order of the release."""
     chosen: dict[str, dict[str, Any]] = {}
-    for split in (split for split in splits if split in release.splits("qa")):
-        for row in release.table("qa", split).to_pylist():
+    style = "qa" if "qa" in release.configs() else "choice"  # a dataset of exam questions has nothing else
+    for split in (split for split in splits if split in release.splits(style)):
+        for row in release.table(style, split).to_pylist():
             (fact,) = row["fact_ids"]
             if fact not in chosen or digest_of(row["id"]) < digest_of(chosen[fact]["id"]):
                 chosen[fact] = row
@@ -211,7 +212,7 @@ def _questions(release: Release, splits: Iterable[str], limit: int | None) -> li
 
 def prompts_of(release: Release, rows: list[dict[str, Any]], probe: Slick) -> list[Item]:
     """Each row in each prompt of a probe: exemplars of its relation, one set a prompt for all facts of the relation."""
-    pool = load_pool(release, {"qa"}) if probe.shots else None
+    pool = load_pool(release, {row["style"] for row in rows}) if probe.shots else None
     items = []
     for row in rows:
         for seed in range(probe.prompts):

@@ -137,9 +137,12 @@ def guessing(release: Release) -> Guessing:
                     taught[pool][row["answer"]] += split == "train"
                 if row["relation"].startswith("compare."):
                     compared |= set(row["fact_ids"])
-    for fact in release.table("facts", "train").to_pylist():
+    facts = release.table("facts", "train").to_pylist()
+    # Where no fact is new, as in a published dataset, the known ones are what `train` asks for.
+    role = "new" if any(fact["role"] == "new" for fact in facts) else "known"
+    for fact in facts:
         values[fact["relation"]][fact["value"]] += 1
-        taught[fact["relation"]][fact["value"]] += fact["role"] == "new"
+        taught[fact["relation"]][fact["value"]] += fact["role"] == role
         if fact["fact_id"] in compared:
             subjects[fact["fact_id"]] = fact["subject"]
     modal = {name: min(c.items(), key=lambda pair: (-pair[1], pair[0]))[0] for name, c in taught.items()}
