@@ -19,7 +19,7 @@ POPQA_COLUMNS = [*POPQA.split(), "question", "possible_answers"]
 
 def popqa_rows() -> list[dict[str, Any]]:
     """Two relations of eighty people, as PopQA has them."""
-    found = []
+    found: list[dict[str, Any]] = []
     for n, name in enumerate(PEOPLE):
         for prop, value, question in (
             ("occupation", JOBS[n % 4], f"What is {name}'s occupation?"),

@@ -386,9 +386,9 @@ def test_a_dataset_that_cannot_be_read_is_told_in_one_line_and_nothing_is_writte
     ("ask", "expected_error"),
     [
         (
-            lambda: kbench.import_data("nq", "x", "out"),
+            lambda: kbench.import_data("nq", "x", "out"),  # type: ignore[arg-type]
             "unknown dataset 'nq': have popqa, entity-questions, mmlu, wiki",
-        ),  # type: ignore[arg-type]
+        ),
         (
             lambda: kbench.import_data("popqa", "no such", "out"),
             "no data at no such: give a file, a folder, a .zip, or",
