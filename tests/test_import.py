@@ -115,13 +115,16 @@ def test_entity_questions_finds_the_subject_that_its_wording_leaves_open(made: C
     done = made("entity-questions")
     facts = list(done.release.rows("facts"))
     assert {row["relation"] for row in facts} == {"country", "child"}
-    assert {row["subject"] for row in facts} == set(PEOPLE)
+    assert {row["subject"] for row in facts} < set(PEOPLE)
+    assert {row["question"] for row in done.release.rows("qa", "test")} < {
+        wording.format(name) for name in PEOPLE for wording in ("Who is {}'s child?", "Which country is {} located in?")
+    }
     sides: dict[str, set[str]] = defaultdict(set)
     for row in facts:
         sides[row["subject"]].add(row["role"])
     crossed = [row for row in facts if row["value"] in sides and row["role"] not in sides[row["value"]]]
     assert crossed == []
-    assert done.left_out["questions whose answer is a subject of the other side"] > 0
+    assert done.left_out["questions in which one side names a subject of the other"] > 0
 
 
 def test_mmlu_asks_with_its_options_and_its_right_one(made: Callable[[str], Imported]) -> None:
@@ -145,26 +148,27 @@ def test_wikibio_asks_its_fields_and_keeps_the_text_that_states_them(made: Calla
     }
 
 
-def test_the_same_items_in_another_order_and_format_give_the_same_rows(
-    made: Callable[[str], Imported], tmp_path: Path
-) -> None:
-    rows = popqa_rows()[::-1]
+def test_the_same_items_in_another_order_and_format_give_the_same_rows(tmp_path: Path) -> None:
+    twice = {**popqa_rows()[0], "possible_answers": '["statesman"]'}
+    write_popqa(tmp_path / "popqa.tsv", [*popqa_rows(), twice])
+    rows = [twice, *popqa_rows()[::-1]]
     listed = [
         {**row, "possible_answers": json.loads(row["possible_answers"]), "s_pop": int(row["s_pop"])} for row in rows
     ]
     pq.write_table(pa.Table.from_pylist(listed), tmp_path / "popqa.parquet")
     (tmp_path / "popqa.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    plain = [
-        [row["question"], row["answers"], split]
-        for split in ("train", "test")
-        for row in made("popqa").release.rows("qa", split)
-    ]
-    for suffix in ("parquet", "jsonl"):
+    found = []
+    for suffix in ("tsv", "parquet", "jsonl"):
         release = import_dataset("popqa", tmp_path / f"popqa.{suffix}", tmp_path / suffix).release
-        again = [
-            [row["question"], row["answers"], split] for split in ("train", "test") for row in release.rows("qa", split)
-        ]
-        assert again == plain
+        found.append(
+            [
+                (split, row["question"], row["answers"])
+                for split in ("train", "test")
+                for row in release.rows("qa", split)
+            ]
+        )
+    assert found[0] == found[1] == found[2]
+    assert ["politician", "politician too", "statesman"] in [answers for _, _, answers in found[0]]
 
 
 def test_a_folder_and_an_archive_of_it_give_the_same_bytes_and_another_seed_divides_otherwise(tmp_path: Path) -> None:
@@ -172,12 +176,12 @@ def test_a_folder_and_an_archive_of_it_give_the_same_bytes_and_another_seed_divi
     with zipfile.ZipFile(tmp_path / "questions.zip", "w") as archive:
         for path in source.iterdir():
             archive.write(path, f"dataset/test/{path.name}")
-        archive.writestr("dataset/readme.json", "{")
-    names = {"files": "P17*", "name": "questions"}
-    one = import_dataset("entity-questions", source, tmp_path / "one", **names)  # type: ignore[arg-type]
-    two = import_dataset("entity-questions", tmp_path / "questions.zip", tmp_path / "two", **names)  # type: ignore[arg-type]
+        archive.writestr("dataset/one-off/P17_no_overlap.dev.json", "{")
+    import_dataset("entity-questions", source, tmp_path / "one", name="questions")
+    two = import_dataset("entity-questions", tmp_path / "questions.zip", tmp_path / "two", name="questions")
     assert files_under(tmp_path / "one") == files_under(tmp_path / "two")
-    assert {row["relation"] for row in one.release.rows("facts")} == {"country"}
+    some = import_dataset("entity-questions", source, tmp_path / "some", files="P17*").release
+    assert {row["relation"] for row in some.rows("facts")} == {"country"}
     other = import_dataset("entity-questions", source, tmp_path / "three", Division(seed="1"))
     assert set(other.release.rows("qa", "test")["question"]) != set(two.release.rows("qa", "test")["question"])
 
@@ -239,7 +243,9 @@ def test_what_is_left_out_is_counted_and_said(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         limited = kbench.import_data("popqa", source, tmp_path / "limited", limit=40)
+        smaller = kbench.import_data("popqa", source, tmp_path / "smaller", limit=30)
     assert len(limited.rows("facts")) == 40
+    assert {row["name"] for row in smaller.rows("entities")} < {row["name"] for row in limited.rows("entities")}
     sides = {row["name"]: row["role"] for row in release.rows("entities")}
     assert all(sides[row["name"]] == row["role"] for row in limited.rows("entities"))
 
@@ -256,6 +262,15 @@ def test_how_far_apart_the_sides_are_is_chosen(tmp_path: Path, apart: str, cross
     trained = {row["name"] for row in release.rows("entities") if row["role"] == "known"}
     assert any(answer in trained for _, answer in test) is crossed
     assert bool(train & test) is shared
+
+
+def test_of_a_subject_that_many_answers_name_its_own_question_is_left_out(tmp_path: Path) -> None:
+    rows = [_asked(name, "country", f"Land {n % 2}") for n, name in enumerate(PEOPLE)]
+    rows += [_asked(f"Land {n}", "capital", f"Capital {n}") for n in range(60)]
+    release = import_dataset("popqa", write_popqa(tmp_path / "p.tsv", rows), tmp_path / "out").release
+    facts = list(release.rows("facts"))
+    assert len([row for row in facts if row["relation"] == "country"]) == 80
+    assert {f"Land {n}" for n in range(60)} - {row["subject"] for row in facts} == {"Land 0", "Land 1"}
 
 
 def test_the_wording_of_a_relation_is_found_although_a_few_questions_differ() -> None:

@@ -28,7 +28,10 @@ class Kind:
 
 KINDS: Mapping[KindName, Kind] = {
     "popqa": Kind("PopQA", read_popqa, "qa", "subject"),
-    "entity-questions": Kind("EntityQuestions", read_entity_questions, "qa", "subject", ("P*.json", "*")),
+    # Its archive has further divisions of some relations beside train, dev and test.
+    "entity-questions": Kind(
+        "EntityQuestions", read_entity_questions, "qa", "subject", ("*dataset/[td]*/P*.json*", "P*.json*", "*")
+    ),
     # The Hub's copy has every exam once more in a folder of its own, and other exams' questions in auxiliary_train.
     "mmlu": Kind("MMLU", read_mmlu, "choice", "question", ("all/[!a]*", "*")),
     "wikibio": Kind("WikiBio", read_wikibio, "qa", "person"),
