@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import kbench
+from kbench.benchmarks.chosen import chosen_facts
 from kbench.benchmarks.knownness import label_facts
 from kbench.benchmarks.models.baselines import Oracle
+from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.slick import Slick
 from kbench.errors import KbenchError
 from kbench.generator.audit import audit_release
@@ -440,6 +442,20 @@ def test_an_altered_dataset_fails_its_verification(made: Callable[[str], Importe
     assert verify_release(tmp_path / "out").verdict == "failed"
     (tmp_path / "out" / "qa" / "test-00000-of-00001.parquet").write_bytes(b"PAR1")
     assert verify_release(tmp_path / "out").verdict == "failed"
+
+
+def test_arms_are_chosen_by_page_views_among_those_who_may_be_trained_on(made: Callable[[str], Imported]) -> None:
+    release = made("popqa").release
+    views = {row["entity_id"]: row["popularity"] for row in release.rows("entities")}
+    facts = {row["fact_id"]: row for row in release.rows("facts")}
+    arms = {
+        arm: chosen_facts(release, TrainRecipe(styles=("qa",), facts=(arm,), facts_by="popularity"))
+        for arm in ("top", "bottom")
+    }
+    ranges = {arm: [views[facts[fact]["subject_id"]] for fact in ids] for arm, ids in arms.items()}
+    assert min(ranges["top"]) > max(ranges["bottom"])
+    assert len(arms["top"]) == len(arms["bottom"]) == 44
+    assert {facts[fact]["role"] for ids in arms.values() for fact in ids} == {"known"}
 
 
 @pytest.mark.parametrize(("kind", "facts"), [("popqa", 88), ("mmlu", 35)])

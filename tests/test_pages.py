@@ -17,7 +17,7 @@ from tests.commands_page import PAGE, commands, help_of, page
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
-PLAIN = ("generate.md", "your-facts.md")
+PLAIN = ("generate.md", "real-data.md", "your-facts.md")
 """Pages whose commands need kbench alone."""
 WITH_HUB = ("publish.md",)
 """Pages that talk to a Hub: one on loopback."""
