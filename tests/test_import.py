@@ -310,6 +310,12 @@ def test_the_wording_of_a_relation_is_found_although_a_few_questions_differ() ->
         (
             "popqa",
             "a.jsonl",
+            {"subj": "\ud800", "prop": "p", "obj": "o", "question": "q", "possible_answers": ["o"]},
+            "a.jsonl line 1: subj holds half a character: mend it, or delete the item",
+        ),
+        (
+            "popqa",
+            "a.jsonl",
             {"subj": ["s"], "prop": "p", "obj": "o", "question": "q", "possible_answers": ["o"]},
             "a.jsonl line 1: subj: expected text (got a list): mend it",
         ),

@@ -43,8 +43,8 @@ class Found:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def text_of(row: Row, column: str, kind: str, needed: Sequence[str]) -> str:
-    """What a column says, in one form of Unicode and without spaces around it.
+def text_of(row: Row, column: str, kind: str, needed: Sequence[str], *, lines: bool = False) -> str:
+    """What a column says, in one form of Unicode and in one line, unless it may have several `lines`.
 
     Raises SpecError where there is no such column, or it says nothing.
     """
@@ -53,10 +53,10 @@ def text_of(row: Row, column: str, kind: str, needed: Sequence[str]) -> str:
         raise SpecError(f"{row.where}: no column {column!r} (found {have}): {kind} has the columns {', '.join(needed)}")
     value = row.fields[column]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        value = f"{value:g}" if isinstance(value, float) else str(value)
+        value = "" if value != value else str(int(value) if float(value).is_integer() else value)
     if value is not None and not isinstance(value, str):
         raise SpecError(f"{row.where}: {column}: expected text (got a {type(value).__name__}): mend it")
-    said = _tidy(value or "")
+    said = _tidy(row, column, value or "", lines)
     if not said:
         raise SpecError(f"{row.where}: the {column} is empty: fill it in, or delete the item")
     return said
@@ -77,7 +77,7 @@ def texts_of(row: Row, column: str, kind: str, needed: Sequence[str]) -> tuple[s
             raise _no_list(row, column, given) from None
     if not isinstance(given, list) or any(isinstance(each, list | dict | bool) for each in given):
         raise _no_list(row, column, given)
-    told = (_tidy(str(each)) for each in given if each is not None)
+    told = (_tidy(row, column, str(each)) for each in given if each is not None)
     found = tuple(dict.fromkeys(text for text in told if text))
     if not found:
         raise SpecError(f"{row.where}: the list {column} holds no text: fill it in, or delete the item")
@@ -105,5 +105,10 @@ def _no_list(row: Row, column: str, given: Any) -> SpecError:
     )
 
 
-def _tidy(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
+def _tidy(row: Row, column: str, text: str, lines: bool = False) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SpecError(f"{row.where}: {column} holds half a character: mend it, or delete the item") from None
+    text = unicodedata.normalize("NFC", text).strip()
+    return text if lines else " ".join(text.split())

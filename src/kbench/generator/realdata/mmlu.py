@@ -18,7 +18,8 @@ def read_mmlu(files: Iterable[DataFile]) -> Found:
     """The questions of MMLU. Raises SpecError that names file and line where an item cannot be."""
     found = Found([])
     for row in (row for file in files for row in file.rows):
-        question, exam = (text_of(row, name, "mmlu", COLUMNS) for name in COLUMNS[:2])
+        question = text_of(row, "question", "mmlu", COLUMNS, lines=True)
+        exam = text_of(row, "subject", "mmlu", COLUMNS)
         options = _options(row, found.left_out)
         if options:
             label = _label(row, len(options))

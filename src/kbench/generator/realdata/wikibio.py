@@ -92,5 +92,5 @@ def _loaded(row: Row, column: str, given: str) -> Any:
 
 def _said(given: Any) -> str:
     """A text in one line, its brackets and quotes as people write them."""
-    words = str("" if given is None else given).split()
+    words = str("" if given is None else given).encode(errors="replace").decode().split()
     return " ".join(_BRACKETS.get(word, word) for word in words)
