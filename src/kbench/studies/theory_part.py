@@ -23,17 +23,19 @@ def measure(order: Measure, step: Callable[..., None]) -> dict[str, dict[str, An
 
 
 def readings_of(theory: Theory) -> dict[str, dict[str, Any]]:
-    """`accuracy:ARM`, `attention:ARM` and `modal:ARM` of the held-out facts, `salience:ARM` of an arm's own before
-    finetuning, `fitted:ARM` of its own after it. `base` is the pretrained layer; chance one of a relation's answers."""
+    """What claims may name. Of the held-out facts after finetuning on an arm (`pre`: before it): `accuracy:ARM`,
+    `attention:ARM`, `modal:ARM`, each beside the pretrained layer's (`base`). Of an arm's own facts, or of the held-out
+    ones (`test`): `salience:ARM` and `common:ARM` before finetuning; of an arm's own `fitted:ARM` after it."""
     last, chance = theory.last, {"accuracy": 1 / theory.setting.answers}
-    readings = {"accuracy:common": _reading(theory, "test", theory.common)}
+    readings = {f"fitted:{arm}": _reading(theory, arm, last[arm].fitted) for arm in ARMS}
     for name in ("accuracy", "attention", "modal"):
         for arm, look in last.items():
             base = None if arm == PRE else getattr(last[PRE], name)
             readings[f"{name}:{arm}"] = _reading(theory, "test", getattr(look, name), base, chance.get(name))
     for name, value in theory.salience.items():
         readings[f"salience:{name}"] = _reading(theory, name, value)
-    return readings | {f"fitted:{arm}": _reading(theory, arm, last[arm].fitted) for arm in ARMS}
+        readings[f"common:{name}"] = _reading(theory, name, theory.common[name])
+    return readings
 
 
 def _reading(
