@@ -113,6 +113,7 @@ def test_the_default_shows_the_order_that_the_theory_expects_of_the_halves(theor
     assert last["top"].attention > last["random"].attention > last["bottom"].attention
     assert last["bottom"].modal > last["pre"].modal > theory.common["test"]
     assert theory.salience["top"] > theory.salience["whole"] > theory.salience["bottom"]
+    assert theory.pull["top"] > 0 > theory.pull["bottom"]
 
 
 def test_the_order_goes_where_the_halves_have_the_same_answers(theory: Theory) -> None:
@@ -120,6 +121,7 @@ def test_the_order_goes_where_the_halves_have_the_same_answers(theory: Theory) -
     alike = simulate(Setting(split="salience_by_answer"), 100)
     assert theory.common["top"] < theory.common["test"] < theory.common["bottom"]
     assert alike.common["top"] == alike.common["bottom"]
+    assert alike.pull["bottom"] > alike.pull["top"] > 0
     apart = theory.last["top"].accuracy - theory.last["bottom"].accuracy
     assert abs(alike.last["top"].accuracy - alike.last["bottom"].accuracy) < apart / 4
 
@@ -151,7 +153,7 @@ def test_a_study_reads_every_arm_and_keeps_the_way_there(tmp_path: Path) -> None
     assert set(found) == {
         *(f"{name}:{arm}" for name in ("accuracy", "attention", "modal") for arm in ("pre", *ARMS)),
         *(f"{name}:{arm}" for name in ("salience", "common") for arm in (*ARMS, "test")),
-        *(f"fitted:{arm}" for arm in ARMS),
+        *(f"{name}:{arm}" for name in ("pull", "fitted") for arm in ARMS),
     }
     top = found["accuracy:top"]
     assert top["value"] == same.last["top"].accuracy

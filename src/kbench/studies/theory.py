@@ -69,6 +69,10 @@ class Theory:
     """The share of these facts that have their relation's most common answer: who ignores subjects gets `test` of it
     right. Halves in which it differs are told apart by more than how well their facts were known."""
 
+    pull: Mapping[str, float]
+    """How far an arm's facts, on average, would first turn attention to subjects: minus the gradient of the pretrained
+    layer's loss on the relations' self-scores. Below 0 they turn it away, from subjects that are asked about too."""
+
     @property
     def last(self) -> Mapping[str, Look]:
         """The last look at each arm, and at the pretrained layer (`pre`)."""
@@ -101,6 +105,7 @@ def simulate(setting: Setting | None = None, seed: int = 0) -> Theory:
         {name: int(mask.sum()) for name, mask in asked.items()},
         {name: int(mask.any(axis=1).sum()) for name, mask in asked.items()},
         {name: float(common[mask].mean()) for name, mask in asked.items()},
+        {name: _pull(base, facts, arm) for name, arm in arms.items()},
     )
 
 
@@ -149,6 +154,11 @@ def _finetuned(setting: Setting, facts: Facts, base: Weights, arm: Mask) -> Iter
             subject, score = base.subject.copy(), base.score.copy()
             subject[facts.train], score[facts.train] = weights.subject, weights.score
             yield step, replace(weights, subject=subject, score=score)
+
+
+def _pull(base: Weights, facts: Facts, arm: Mask) -> float:
+    stepped = descend(base, facts, arm / arm.sum(), 1.0, "attention")
+    return float((base.own - stepped.own).sum())
 
 
 def _look(arm: str, step: int, weights: Weights, facts: Facts, read: Mask) -> Look:

@@ -25,9 +25,10 @@ def measure(order: Measure, step: Callable[..., None]) -> dict[str, dict[str, An
 def readings_of(theory: Theory) -> dict[str, dict[str, Any]]:
     """What claims may name. Of the held-out facts after finetuning on an arm (`pre`: before it): `accuracy:ARM`,
     `attention:ARM`, `modal:ARM`, each beside the pretrained layer's (`base`). Of an arm's own facts, or of the held-out
-    ones (`test`): `salience:ARM` and `common:ARM` before finetuning; of an arm's own `fitted:ARM` after it."""
+    ones (`test`): `salience:ARM` and `common:ARM` before finetuning. Of an arm's own: `pull:ARM` before, `fitted:ARM`
+    after it."""
     last, chance = theory.last, {"accuracy": 1 / theory.setting.answers}
-    readings = {f"fitted:{arm}": _reading(theory, arm, last[arm].fitted) for arm in ARMS}
+    readings = dict[str, dict[str, Any]]()
     for name in ("accuracy", "attention", "modal"):
         for arm, look in last.items():
             base = None if arm == PRE else getattr(last[PRE], name)
@@ -35,6 +36,9 @@ def readings_of(theory: Theory) -> dict[str, dict[str, Any]]:
     for name, value in theory.salience.items():
         readings[f"salience:{name}"] = _reading(theory, name, value)
         readings[f"common:{name}"] = _reading(theory, name, theory.common[name])
+    for arm in ARMS:
+        readings[f"pull:{arm}"] = _reading(theory, arm, theory.pull[arm])
+        readings[f"fitted:{arm}"] = _reading(theory, arm, last[arm].fitted)
     return readings
 
 
