@@ -10,6 +10,8 @@ from kbench.errors import MissingExtra
 Vectors = np.ndarray
 """A vector a text: (texts, width)."""
 
+Embed = Callable[[Sequence[str]], Vectors]
+
 
 @dataclass(frozen=True)
 class Alike:
@@ -19,9 +21,7 @@ class Alike:
     nearest: tuple[float, ...]
 
 
-def similarity(
-    trained: Sequence[str], rungs: Mapping[str, Sequence[str]], embed: Callable[[Sequence[str]], Vectors]
-) -> dict[str, Alike]:
+def similarity(trained: Sequence[str], rungs: Mapping[str, Sequence[str]], embed: Embed) -> dict[str, Alike]:
     """How alike the questions of each rung are to the trained ones, where `embed` makes vectors of texts.
 
     All texts go to `embed` at once, so that it may count over them. A text whose vector is zero is like nothing (0).

@@ -1,13 +1,14 @@
 """The part `similarity` of a study: how alike the questions of each rung of a ladder are to those trained on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 import pyarrow as pa
 
 from kbench.benchmarks.models.embedder import load_embedder
-from kbench.benchmarks.similarity import Alike, similarity, tfidf
+from kbench.benchmarks.prompts import prompt_of
+from kbench.benchmarks.similarity import Alike, Embed, similarity, tfidf
 from kbench.errors import ReleaseError, SpecError
 from kbench.ids import digest_of
 from kbench.store import Release, open_release, write_table
@@ -44,12 +45,12 @@ def measure(order: Measure, step: Step) -> Found:
     rungs = {
         name: _rung(release, name, rung, options.get("split", "test"), most) for name, rung in options["rungs"].items()
     }
-    texts = {name: [str(row["question"]) for row in rows] for name, rows in rungs.items()}
     step(0, 2)
-    measures = {"tfidf": similarity(trained, texts, tfidf)}
+    measures = {"tfidf": _measured(trained, rungs, _question, tfidf)}
     step(1, 2)
+    # The base knows questions as they are put to it and no others; what embeds any text is given the question alone.
     embedder = load_embedder(options.get("embedder") or order.base.path)
-    measures["hidden"] = similarity(trained, texts, embedder.vectors)
+    measures["hidden"] = _measured(trained, rungs, _question if "embedder" in options else prompt_of, embedder.vectors)
     order.out.mkdir(parents=True, exist_ok=True)
     write_table(order.out / TABLE, _table(rungs, measures))
     step(2, 2)
@@ -62,6 +63,16 @@ def measure(order: Measure, step: Step) -> Found:
             (f"{measured}_nearest", found[name].nearest),
         )
     }
+
+
+def _measured(
+    trained: Sequence[Row], rungs: Mapping[str, Sequence[Row]], text: Callable[[Row], str], embed: Embed
+) -> dict[str, Alike]:
+    return similarity([text(row) for row in trained], {n: [text(row) for row in r] for n, r in rungs.items()}, embed)
+
+
+def _question(row: Row) -> str:
+    return str(row["question"])
 
 
 def _reading(rows: Sequence[Row], values: Sequence[float]) -> dict[str, Any]:
@@ -83,13 +94,13 @@ def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
     return options
 
 
-def _trained(release: Release, relations: Sequence[str], most: int) -> list[str]:
+def _trained(release: Release, relations: Sequence[str], most: int) -> list[Row]:
     rows = release.table("qa", "train").to_pylist()
     for relation in relations:
         if not any(row["relation"] == relation for row in rows):
             have = ", ".join(dict.fromkeys(row["relation"] for row in rows))
             raise ReleaseError(f"the release {release.path} trains no questions of {relation!r}: have {have}")
-    return [str(row["question"]) for row in _some([row for row in rows if row["relation"] in relations], most)]
+    return _some([row for row in rows if row["relation"] in relations], most)
 
 
 def _rung(release: Release, name: str, rung: Mapping[str, Any], split: str, most: int) -> list[Row]:

@@ -1,6 +1,7 @@
 """Texts as vectors: the mean of a model's last hidden states over each text's tokens."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils.logging import get_verbosity, set_verbosity, set_verbosity_error
+from transformers.utils.logging import disable_progress_bar, get_verbosity, set_verbosity, set_verbosity_error
 
 from kbench.benchmarks.models.batching import Budget, in_batches
 from kbench.benchmarks.models.loading import FAILURES, adapter_config, cannot_load, refuse_pickles
@@ -59,6 +60,8 @@ def load_embedder(name: str) -> Embedder:
     Raises ModelError where it cannot be loaded, or is an adapter.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not sys.stderr.isatty():
+        disable_progress_bar()  # of the reading of weights
     if adapter_config(name) is not None:
         raise ModelError(f"{name} is an adapter: expected a whole model to embed texts with: give its base")
     refuse_pickles(name)
