@@ -16,6 +16,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     ByT5Tokenizer,
+    FalconConfig,
+    FalconForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MambaConfig,
@@ -26,6 +28,7 @@ from transformers import (
 from kbench.benchmarks.attention import subject_attention
 from kbench.benchmarks.listening import listen, listening_rows, taught_answers
 from kbench.benchmarks.models.hf import HfModel, load_hf
+from kbench.benchmarks.models.looking import next_logprobs
 from kbench.benchmarks.naming import named_tokens
 from kbench.benchmarks.prompts import prompt_of
 from kbench.benchmarks.recipe import TrainRecipe
@@ -187,11 +190,19 @@ def test_a_model_that_was_looked_into_attends_as_it_did_before(
     assert model.model.config._attn_implementation == before
 
 
-def test_a_model_without_attention_says_so_in_one_line(model: HfModel, items: list[Item], names: list[str]) -> None:
-    mamba = MambaForCausalLM(MambaConfig(vocab_size=len(model.tokenizer), hidden_size=16, num_hidden_layers=1))
-    stateful = HfModel("state", mamba.eval(), model.tokenizer)
-    with pytest.raises(ModelError, match=r"the model state \(MambaForCausalLM\) gives no attention weights: expected"):
-        subject_attention(stateful, items, names)
+@pytest.mark.parametrize("kind", ["MambaForCausalLM", "FalconForCausalLM"])
+def test_a_model_whose_attention_cannot_be_read_says_so_in_one_line(
+    kind: str, model: HfModel, items: list[Item], names: list[str]
+) -> None:
+    """One has none; the other keeps the kind that it was opened with, in which its weights are wrong."""
+    shape: dict[str, Any] = {"vocab_size": len(model.tokenizer), "hidden_size": 16, "num_hidden_layers": 1}
+    made: dict[str, Any] = {
+        "MambaForCausalLM": lambda: MambaForCausalLM(MambaConfig(**shape)),
+        "FalconForCausalLM": lambda: FalconForCausalLM(FalconConfig(**shape, num_attention_heads=2)),
+    }
+    other = HfModel("other", made[kind]().eval(), model.tokenizer)
+    with pytest.raises(ModelError, match=rf"the model other \({kind}\) gives no attention weights: expected"):
+        subject_attention(other, items, names)
 
 
 def test_an_adapter_is_looked_into_with_what_it_changes(model: HfModel, items: list[Item], names: list[str]) -> None:
@@ -216,6 +227,14 @@ def plain_divergences(model: HfModel, prompts: Sequence[str]) -> list[float]:
         chances.append(logits.double().softmax(-1).tolist())
     mean = [sum(column) / len(chances) for column in zip(*chances, strict=True)]
     return [sum(p * math.log(p / q) for p, q in zip(row, mean, strict=True) if p) for row in chances]
+
+
+def test_what_comes_next_is_the_same_whoever_shares_the_batch(model: HfModel, items: list[Item]) -> None:
+    prompts = [model.tokenizer(item.prompt)["input_ids"] for item in items]
+    together = next_logprobs(model, prompts)
+    for tokens, line in zip(prompts, together, strict=True):
+        assert torch.allclose(line, next_logprobs(model, [tokens])[0], atol=1e-5)
+    assert together.exp().sum(1).tolist() == pytest.approx([1.0] * len(items), abs=1e-5)
 
 
 def test_sensitivity_is_the_divergence_from_the_mean_over_the_subjects_of_a_phrasing(

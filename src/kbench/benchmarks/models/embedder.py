@@ -69,9 +69,8 @@ def load_embedder(name: str) -> Embedder:
     set_verbosity_error()  # of the head's weights, which are not wanted here
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
-        loaded: Any = AutoModel.from_pretrained(
-            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-        )
+        dtype = "auto" if torch.cuda.is_available() else torch.float32
+        loaded: Any = AutoModel.from_pretrained(name, use_safetensors=True, dtype=dtype, output_loading_info=True)
     except FAILURES as error:
         raise cannot_load(name, error) from None
     finally:
