@@ -11,14 +11,14 @@ from typing import Any
 
 from kbench.benchmarks.attention import Attended, subject_attention
 from kbench.benchmarks.diet import Diet
-from kbench.benchmarks.match import exact_match
+from kbench.benchmarks.match import exact_match, normalise
 from kbench.benchmarks.models.hf import HfModel
 from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.prompting import PLAIN, Prompting, open_prompter, read_answer
 from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import RUN
 from kbench.benchmarks.sensitivity import Sensed, subject_sensitivity
-from kbench.benchmarks.subject import Values, modal_rate, swapped
+from kbench.benchmarks.subject import Values, answer_entropy, modal_rate, swapped
 from kbench.benchmarks.tasks import Guessing, Item, guessing, pool_of
 from kbench.errors import ReleaseError
 from kbench.ids import digest_of
@@ -35,11 +35,13 @@ TOKENS = 16
 class Heard:
     """What a model made of some questions, each list with a place for each row.
 
+    `values` are the predictions, each in the relation's own word for it where it is another word for a value of it.
     `attention` is None where a prompt does not name its subject, `sensitivity` where no other question is like it.
     """
 
     rows: Sequence[Row]
     predictions: Sequence[str]
+    values: Sequence[str]
     attention: Sequence[Attended | None]
     sensitivity: Sequence[Sensed | None]
 
@@ -55,8 +57,23 @@ class Heard:
 
     def modal(self, known: Guessing) -> Values:
         """Of each wrong answer whether it is the relation's commonest in training; None of the others."""
-        told = modal_rate(self.rows, self.predictions, known)
-        return [None if right else each for each, right in zip(told, self.correct, strict=True)]
+        return self._of_wrong(modal_rate(self.rows, self.values, known))
+
+    def commonest(self) -> Values:
+        """Of each wrong answer whether it is what the model itself says most often of the relation; None of others."""
+        said: dict[str, Counter[str]] = defaultdict(Counter)
+        for row, value in zip(self.rows, self.values, strict=True):
+            said[row["relation"]][normalise(value)] += 1
+        most = {relation: min(c.items(), key=lambda pair: (-pair[1], pair[0]))[0] for relation, c in said.items()}
+        told = [normalise(value) == most[row["relation"]] for row, value in zip(self.rows, self.values, strict=True)]
+        return self._of_wrong([float(each) for each in told])
+
+    def entropy(self) -> Values:
+        """Of each row the bits by which its answer is a surprise among the model's answers of the relation."""
+        return answer_entropy(self.rows, self.values)
+
+    def _of_wrong(self, values: Values) -> Values:
+        return [None if right else each for each, right in zip(values, self.correct, strict=True)]
 
     def swapped(self) -> Values:
         """Of each row whether what was said of another subject is right of this one; None where there is no other."""
@@ -73,6 +90,8 @@ class Heard:
             "sensitivity": mean(each.first_token for each in sensed),
             "sensitivity_values": mean(each.values for each in sensed),
             "modal": mean(self.modal(known)),
+            "commonest": mean(self.commonest()),
+            "entropy": mean(self.entropy()),
             "swapped": mean(self.swapped()),
         }
 
@@ -101,8 +120,23 @@ def listen(
         read_answer(prompting, row, replies[place].texts[0]) if replies[place].texts else ""
         for place, row in enumerate(rows)
     ]
+    words = _words(release, rows)
+    values = [words.get((row["relation"], normalise(text)), text) for row, text in zip(rows, said, strict=True)]
     attention = subject_attention(model, items, [names.get(row["entity_id"], "") for row in rows])
-    return Heard(rows, said, attention, subject_sensitivity(model, items, guessing(release), candidates))
+    return Heard(rows, said, values, attention, subject_sensitivity(model, items, guessing(release), candidates))
+
+
+def _words(release: Release, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
+    """The value of a relation that each wording of an answer to it means, as far as questions of the release say."""
+    values = {row["fact_id"]: str(row["value"]) for row in release.table("facts", "train").to_pylist()}
+    styles = {row["style"] for row in rows}
+    taught = [row for style in styles if "train" in release.splits(style) for row in release.rows(style, "train")]
+    return {
+        (row["relation"], normalise(wording)): values[row["fact_ids"][0]]
+        for row in (*taught, *rows)
+        if len(row["fact_ids"]) == 1 and row["fact_ids"][0] in values
+        for wording in row["answers"]
+    }
 
 
 def listening_rows(

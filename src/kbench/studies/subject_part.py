@@ -10,7 +10,7 @@ import torch
 from kbench.benchmarks.listening import Heard, listen, listening_rows, mean, taught_answers
 from kbench.benchmarks.models.adapter_files import is_adapter
 from kbench.benchmarks.models.hf import HfModel, load_hf
-from kbench.benchmarks.subject import modal_rate_expected
+from kbench.benchmarks.subject import answer_entropy
 from kbench.benchmarks.tasks import Guessing
 from kbench.errors import ModelError, SpecError
 from kbench.store import open_release, write_table
@@ -25,7 +25,7 @@ _OPTIONS = ("relations", "split", "rows", "candidates")
 
 
 def measure(order: Measure, step: Step) -> Found:
-    """The readings `attention`, `sensitivity`, `sensitivity_values`, `modal`, `swapped`, `accuracy`, each with `:NAME`.
+    """The readings of `Heard.summary`, each with `:NAME`: `attention`, `sensitivity`, `modal`, `swapped` and more.
 
     NAME is `base` or one of the order's runs. Options: `relations` (all), `split` (test), `rows` (240) and `candidates`
     (24; 0 for no `sensitivity_values`).
@@ -72,13 +72,17 @@ def _readings(heard: Heard, base: Heard, known: Guessing) -> Found:
             f"none of {len(heard.rows)} questions names its subject in the model's prompt: "
             "give a part of kind subject the relations of people or things that have a name"
         )
+    guessed = mean(known.chance(row) for row in heard.rows)
     chances = {
-        "accuracy": mean(known.chance(row) for row in heard.rows),
+        "accuracy": guessed,
         "attention": own["attention_even"],
         "sensitivity": 0.0,
         "sensitivity_values": 0.0,
-        "modal": mean(modal_rate_expected(heard.rows, known)),
-        "swapped": mean(known.chance(row) for row in heard.rows),
+        # A wrong answer that is drawn evenly from the relation's values is any of them.
+        "modal": guessed,
+        "commonest": guessed,
+        "entropy": mean(answer_entropy(heard.rows, [row["answer"] for row in heard.rows])),
+        "swapped": guessed,
     }
     found: Found = {}
     for kind, chance in chances.items():
@@ -100,6 +104,8 @@ def _counted(heard: Heard, known: Guessing) -> Mapping[str, Sequence[int]]:
         "sensitivity": heard.sensitivity,
         "sensitivity_values": [each.values if each else None for each in heard.sensitivity],
         "modal": heard.modal(known),
+        "commonest": heard.commonest(),
+        "entropy": heard.entropy(),
         "swapped": heard.swapped(),
     }
     return {kind: [place for place, value in enumerate(each) if value is not None] for kind, each in values.items()}
