@@ -26,8 +26,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from kbench.benchmarks.answers import taught_answers, value_words
 from kbench.benchmarks.attention import subject_attention
-from kbench.benchmarks.listening import listen, listening_rows, taught_answers
+from kbench.benchmarks.listening import listen, listening_rows
+from kbench.benchmarks.match import normalise
 from kbench.benchmarks.models.hf import HfModel, load_hf
 from kbench.benchmarks.models.looking import next_logprobs
 from kbench.benchmarks.naming import named_tokens
@@ -323,6 +325,17 @@ def test_the_commonest_answer_is_that_of_the_questions_a_run_was_taught(lab_rele
     rows = [row for row in lab_release.table("qa", "train").to_pylist() if row["relation"] == "occupation"]
     counts = {row["answer"]: sum(other["repeat"] for other in rows if other["answer"] == row["answer"]) for row in rows}
     assert counts[whole.modal["occupation"]] == max(counts.values())
+
+
+def test_another_wording_of_a_value_means_the_value_of_its_own_relation(lab_release: Release) -> None:
+    rows = lab_release.table("qa", "test").to_pylist()
+    words = value_words(lab_release, rows)
+    facts = {fact["fact_id"]: fact for fact in lab_release.table("facts", "train").to_pylist()}
+    reworded = [(row, wording) for row in rows for wording in row["answers"] if wording != row["answer"]]
+    assert {row["relation"] for row, _ in reworded} >= set(RELATIONS)
+    for row, wording in reworded:
+        assert words[row["relation"], normalise(wording)] == facts[row["fact_ids"][0]]["value"]
+    assert ("height", "surgeon") not in words
 
 
 # ---- one model, and the part of a study

@@ -1,28 +1,23 @@
 """Whether a model listens to the subject of a question, by all that can be read of it: its weights and its answers."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from kbench.benchmarks.answers import value_words
 from kbench.benchmarks.attention import Attended, subject_attention
-from kbench.benchmarks.diet import Diet
 from kbench.benchmarks.match import exact_match, normalise
 from kbench.benchmarks.models.hf import HfModel
 from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.prompting import PLAIN, Prompting, open_prompter, read_answer
-from kbench.benchmarks.recipe_file import recipe_of
-from kbench.benchmarks.results import RUN
 from kbench.benchmarks.sensitivity import Sensed, subject_sensitivity
 from kbench.benchmarks.subject import Values, answer_entropy, modal_rate, swapped
-from kbench.benchmarks.tasks import Guessing, Item, guessing, pool_of
+from kbench.benchmarks.tasks import Guessing, Item, guessing
 from kbench.errors import ReleaseError
 from kbench.ids import digest_of
-from kbench.schema import QUESTION_STYLES
 from kbench.store import Release
 
 Row = dict[str, Any]
@@ -120,23 +115,10 @@ def listen(
         read_answer(prompting, row, replies[place].texts[0]) if replies[place].texts else ""
         for place, row in enumerate(rows)
     ]
-    words = _words(release, rows)
+    words = value_words(release, rows)
     values = [words.get((row["relation"], normalise(text)), text) for row, text in zip(rows, said, strict=True)]
     attention = subject_attention(model, items, [names.get(row["entity_id"], "") for row in rows])
     return Heard(rows, said, values, attention, subject_sensitivity(model, items, guessing(release), candidates))
-
-
-def _words(release: Release, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
-    """The value of a relation that each wording of an answer to it means, as far as questions of the release say."""
-    values = {row["fact_id"]: str(row["value"]) for row in release.table("facts", "train").to_pylist()}
-    styles = {row["style"] for row in rows}
-    taught = [row for style in styles if "train" in release.splits(style) for row in release.rows(style, "train")]
-    return {
-        (row["relation"], normalise(wording)): values[row["fact_ids"][0]]
-        for row in (*taught, *rows)
-        if len(row["fact_ids"]) == 1 and row["fact_ids"][0] in values
-        for wording in row["answers"]
-    }
 
 
 def listening_rows(
@@ -172,34 +154,6 @@ def listening_rows(
         of_it = [row for _, rows in largest_first for row in sorted(rows, key=_by_chance)]
         found += of_it[:share]
     return found
-
-
-def taught_answers(release: Release, run: Path | None = None) -> Guessing:
-    """What guessing knows of a release, the commonest answers being those of the questions that a run was trained on.
-
-    They are read off the recipe of the run (or of the one whose checkpoint it is); of no run, or a model that is none
-    of kbench's, of all questions of `train`.
-    """
-    known = guessing(release)
-    folders = (run, run.parent) if run else ()
-    about = next((folder / RUN for folder in folders if (folder / RUN).is_file()), None)
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in _taught_rows(release, about):
-        counts[pool_of(row["style"], row["relation"])][row["answer"]] += row["repeat"]
-    modal = {pool: min(c.items(), key=lambda pair: (-pair[1], pair[0]))[0] for pool, c in counts.items()}
-    return replace(known, modal=modal) if modal else known
-
-
-def _taught_rows(release: Release, about: Path | None) -> Iterable[Row]:
-    if about is None:
-        return [row for style in _questions(release) for row in release.table(style, "train").to_pylist()]
-    diet = Diet(release, recipe_of(json.loads(about.read_text(encoding="utf-8"))["recipe"], str(about)))
-    taught = [style for style in diet.recipe.styles if style in QUESTION_STYLES]
-    return [row for style in taught for row in diet.rows(style)]
-
-
-def _questions(release: Release) -> list[str]:
-    return [style for style in release.configs() if style in ("qa", "numeric") and "train" in release.splits(style)]
 
 
 def mean(values: Iterable[float | None]) -> float | None:

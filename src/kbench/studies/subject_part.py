@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from kbench.benchmarks.listening import Heard, listen, listening_rows, mean, taught_answers
+from kbench.benchmarks.answers import taught_answers
+from kbench.benchmarks.listening import Heard, listen, listening_rows, mean
 from kbench.benchmarks.models.adapter_files import is_adapter
 from kbench.benchmarks.models.hf import HfModel, load_hf
 from kbench.benchmarks.subject import answer_entropy
