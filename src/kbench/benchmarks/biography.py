@@ -51,6 +51,11 @@ class Checked:
     facts: int
 
     @property
+    def claimed(self) -> int:
+        """How many claims there are."""
+        return len(self.claims)
+
+    @property
     def right(self) -> int:
         """How many claims are so."""
         return sum(claim.right for claim in self.claims)
