@@ -77,20 +77,21 @@ def held_out(
 
 
 def opening_of(release: Release, kind: str = "person") -> str:
-    """How the release's articles about a type most often begin, up to the subject's name: `{name}` stands for it.
+    """The title that stands most often over the release's articles about a type: `{name}` is the subject's name in it.
 
-    Just the name where there are no articles about it.
+    A title is a first line of more words than the name: by these a text is known for an article. Just the name where
+    articles have none.
     """
     names = {e["entity_id"]: e["name"] for e in release.table("entities", "train").to_pylist() if e["type"] == kind}
-    begun = Counter[str]()
+    titles = Counter[str]()
     for split in ("pretrain", "train"):
         if "article" in release.configs() and split in release.splits("article"):
             for row in release.table("article", split).select(["entity_id", "text", "repeat"]).to_pylist():
+                line, more, _ = row["text"].partition("\n")
                 name = names.get(row["entity_id"])
-                if name and name in row["text"]:
-                    begun[row["text"].partition(name)[0]] += row["repeat"]
-    before = min(begun, key=lambda text: (-begun[text], text), default="")
-    return before + _NAME
+                if name and more and name in line and line != name:
+                    titles[line.replace(name, _NAME)] += row["repeat"]
+    return min(titles, key=lambda title: (-titles[title], title), default=_NAME)
 
 
 def write_biographies(

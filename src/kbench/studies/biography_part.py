@@ -26,7 +26,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Options:
-    """Whom biographies are of, and how they are asked for; an empty `opening` is the articles' most usual one."""
+    """Whom biographies are of, and how they are asked for; an empty `opening` is the articles' most usual title."""
 
     subjects: int = 30
     role: Role = "background"
@@ -60,6 +60,7 @@ def measure(order: Measure, step: Step) -> Found:
             model, checker, subjects, options.way, opening=opening, max_tokens=options.tokens
         )
         step(done, 1 + len(order.runs))
+    order.out.mkdir(parents=True, exist_ok=True)
     write_table(order.out / BIOGRAPHIES, _table(written))
     readings = {name: _readings(texts, chance) for name, texts in written.items()}
     found: Found = {}

@@ -66,6 +66,7 @@ def measure(order: Measure, step: Step) -> Found:
         found[f"delta_prompted:{checkpoint}"] = _reading(delta_prompted(one, other, prompts), rows, subjects)
     counts = {name: {"trained": len(arm.trained), "reached": len(arm.reached)} for name, arm in arms.items()}
     beside = {"prompts": len(prompts), "edges_a_prompt": sum(map(len, prompts)) / len(prompts)}
+    order.out.mkdir(parents=True, exist_ok=True)
     write_json(order.out / GRAPH, {"arms": counts, **beside})
     return found
 
