@@ -45,9 +45,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, World]:
     assert tiny
     styles = ("qa", "article", "statement")
     made = {
-        name: generate(
-            Recipe(SPECS[name]().with_sizes(entities=24, background=48), "5", styles), tmp_path_factory.mktemp(name)
-        )[0]
+        name: generate(Recipe(SPECS[name](), "5", styles), tmp_path_factory.mktemp(name))[0]
         for name in ("known", "default")
     }
     found = {}
