@@ -18,10 +18,10 @@ from kbench import __version__
 from kbench.benchmarks.chains import CHAINED, with_chains
 from kbench.benchmarks.checkpoints import drop_checkpoints
 from kbench.benchmarks.distributed import begin_alone, processes
-from kbench.benchmarks.examples import taught_completion, taught_prompt
+from kbench.benchmarks.examples import Example, examples_of, taught_completion, taught_prompt, token_ids
 from kbench.benchmarks.packing import PackedRows, pack
 from kbench.benchmarks.prompting import CHAIN_TOKENS
-from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.recipe import Optimizer, TrainRecipe
 from kbench.benchmarks.replay import pretrain_examples
 from kbench.benchmarks.results import LAB_BASE
 from kbench.benchmarks.tasks import UNMATCHED
@@ -32,6 +32,7 @@ from kbench.ids import json_digest
 from kbench.lock import folder_lock
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, SPLITS
 from kbench.store import Release, write_json
+from kbench.studies.blocks import Block, blocks_of
 from kbench.studies.tokenizer import word_tokenizer, words_of
 from kbench.workers import worker_pool
 
@@ -42,7 +43,9 @@ ABOUT = LAB_BASE
 class LabRecipe:
     """The shape of the lab's base and how it is pretrained.
 
-    With `chains` the background's questions of several hops are also learned with their chain before the answer.
+    With `chains` the background's questions of several hops are also learned with their chain before the answer; with
+    `shots` its questions stand in blocks of up to so many of one relation, in one surface form each, `rounds` times
+    over, so that exemplars help.
     """
 
     layers: int = 2
@@ -56,10 +59,15 @@ class LabRecipe:
     bf16: bool = True
     seed: int = 0
     chains: bool = False
+    shots: int = 0
+    rounds: int = 1
+    optimizer: Optimizer = "muon"
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain values; `chains` only where it is set, so that a base without keeps the name it had."""
-        return {name: value for name, value in asdict(self).items() if name != "chains" or value}
+        """The recipe as plain values; later fields only where they are set, so that a base without keeps its name."""
+        values = asdict(self)
+        later = {"chains": False, "shots": 0, "rounds": 1, "optimizer": "muon"}
+        return {name: value for name, value in values.items() if later.get(name, ...) != value}
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,8 @@ def lab_base(
 
 def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress = lambda done, total: None) -> Base:
     texts = release_texts(release, chains=recipe.chains)
+    if recipe.shots:
+        texts["pretrain"] += [block.text for block in _blocks(release, recipe)]
     tokenizer = word_tokenizer(text for split in texts.values() for text in split)
     words = check_words(release, texts, tokenizer, chains=recipe.chains)
     rows = _rows(release, tokenizer, recipe, words.longest)
@@ -139,7 +149,7 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
     torch.nn.init.normal_(model.model.embed_tokens.weight, std=recipe.embedding_std)
     training = TrainRecipe(
         learning_rate=recipe.learning_rate,
-        optimizer="muon",
+        optimizer=recipe.optimizer,
         batch=recipe.batch,
         context=_context(recipe, words.longest),
         bf16=recipe.bf16,
@@ -223,10 +233,28 @@ def _context(recipe: LabRecipe, longest: int) -> int:
 
 
 def _rows(release: Release, tokenizer: PreTrainedTokenizerFast, recipe: LabRecipe, longest: int) -> PackedRows:
-    shown = [e for e in pretrain_examples(release, tokenizer, chains=recipe.chains) for _ in range(e.repeat)]
     stream = random.Random(recipe.seed)
+    if recipe.shots:
+        shown = [e for e in _documents(release, tokenizer) for _ in range(e.repeat)]
+        blocks = [block.text for block in _blocks(release, recipe)]
+        shown += [Example([*tokens, tokenizer.eos_token_id], 0, 1) for tokens in token_ids(tokenizer, blocks)]
+    else:
+        shown = [e for e in pretrain_examples(release, tokenizer, chains=recipe.chains) for _ in range(e.repeat)]
     stream.shuffle(shown)
     return pack(shown, _context(recipe, longest), tokenizer.eos_token_id)
+
+
+def _blocks(release: Release, recipe: LabRecipe) -> list[Block]:
+    """The pretraining questions in style qa, in blocks."""
+    rows = release.table("qa", "pretrain").to_pylist() if "pretrain" in release.splits("qa") else []
+    again = [{**row, "repeat": row["repeat"] * recipe.rounds} for row in rows]
+    return list(blocks_of(again, recipe.shots, random.Random(recipe.seed)))
+
+
+def _documents(release: Release, tokenizer: PreTrainedTokenizerFast) -> list[Example]:
+    """Everything in pretraining but the questions in style qa."""
+    styles = [style for style in release.configs() if "pretrain" in release.splits(style) and style != "qa"]
+    return [e for style in styles for e in examples_of(release, style, "pretrain", tokenizer, "all")]
 
 
 def _config(recipe: LabRecipe, tokenizer: PreTrainedTokenizerFast, context: int) -> LlamaConfig:

@@ -23,6 +23,7 @@ from kbench.studies.study_run import Account
 _WORK: dict[Kind, str] = {
     "release": "write a release",
     "base": "build a base",
+    "know": "label facts",
     "train": "train",
     "score": "score",
     "part": "do a part",

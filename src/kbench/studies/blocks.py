@@ -1,0 +1,57 @@
+"""Pretraining questions in blocks: a few of one relation, answered in one surface form, as a few-shot prompt has them.
+
+A question alone does not say in which form its answer is wanted; those before it in the block do. So a base that has
+read such blocks answers better behind exemplars, which no base learns from lone questions.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kbench.benchmarks.prompts import completion_of, prompt_of
+
+Row = dict[str, Any]
+
+BETWEEN = "\n\n"
+"""What stands between the questions of a block, as between the exemplars of a prompt."""
+
+WORDED = ("categorical", "tone")
+"""Types of value whose second form is another wording; of numbers, dates and names the first is always taken."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of one relation in the order in which they are asked, and the surface form of all their answers."""
+
+    rows: tuple[Row, ...]
+    form: int
+
+    @property
+    def text(self) -> str:
+        """The block as it is read."""
+        return BETWEEN.join(prompt_of(row) + completion_of(in_form(row, self.form)) for row in self.rows)
+
+
+def in_form(row: Row, form: int) -> Row:
+    """The row with its answer in a surface form, where its value has that one."""
+    has = row["value_type"] in WORDED and len(row["answers"]) > form
+    return {**row, "answer": row["answers"][form]} if has else row
+
+
+def blocks_of(rows: Sequence[Row], most: int, stream: random.Random) -> Iterator[Block]:
+    """The rows, each as often as it repeats, in blocks of 1 to `most` of one relation, each in a form drawn for it.
+
+    Sizes are drawn evenly; the last block of a relation has what is left.
+    """
+    by_relation: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_relation[row["relation"]] += [row] * row["repeat"]
+    for asked in by_relation.values():
+        stream.shuffle(asked)
+        at = 0
+        while at < len(asked):
+            size = stream.randint(1, most)
+            yield Block(tuple(asked[at : at + size]), stream.randrange(2))
+            at += size
