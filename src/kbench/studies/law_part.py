@@ -23,8 +23,8 @@ def measure(order: Measure, step: Step) -> Found:
     """`half:CELL`, the epochs until half of the watched training questions are right, and the law's coefficients.
 
     These are `known`, `unknown` and `r_squared` of accuracy = a + known * N_known/|D| + unknown * N_unknown/|D| over
-    every epoch of the arms whose facts are all known or all unknown, and the last of the others. Option `known`: to each
-    cell the share of its facts that were known.
+    every epoch of the arms whose facts are all known or all unknown, and the last of the others. Option `known`: to
+    each cell the share of its facts that were known.
 
     Raises SpecError where a run watched nothing, or too little to fit a law to.
     """

@@ -151,7 +151,8 @@ def design(
             values |= study.factors[factor].levels[level]
         before = cells.get(name)
         wanted = first_seeds(fewer.get(name, max(count, len(before.seeds) if before else 0)))
-        asked = tuple(dict.fromkeys((first, *said.asks, *(arm.asks if arm else ()))))
+        named = dict.fromkeys((first, *said.asks, *(arm.asks if arm else ())))
+        asked = tuple(ask for ask in study.asks if ask in named or ask.partition("@")[0] in named)
         if arm and arm.untrained:
             asked = tuple(ask for ask in asked if not study.asks[ask].checkpoint)
             cells[name] = Designed(name, {}, {}, wanted, asked, arm.variant, trained=False)
