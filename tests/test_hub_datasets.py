@@ -7,7 +7,7 @@ import pytest
 
 from kbench.store import open_release
 from tests.hub import Client, HubServer
-from tests.real_data import write_mmlu, write_popqa
+from tests.real_data import popqa_rows, write_mmlu, write_popqa
 
 pytestmark = pytest.mark.xdist_group("hub")
 
@@ -45,6 +45,30 @@ def test_a_dataset_of_the_hub_becomes_a_release_of_its_commit(
     again = client.run("import", "popqa", f"my-org/popqa@{sha}", "--out", "popqa", cwd=tmp_path)
     assert "popqa is this release already" in again.out
     assert server.counted("GET", "test.tsv") == fetched
+
+
+def test_an_imported_release_is_pushed_pulled_and_asked_as_any_other(
+    client: Client, server: HubServer, tmp_path: Path
+) -> None:
+    client.run("import", "popqa", "my-org/popqa", "--out", "popqa", cwd=tmp_path)
+    done = client.run("push", "popqa", "--repo-id", "my-org/popqa-divided", cwd=tmp_path)
+    assert (done.status, done.err) == (0, "")
+    assert "verified in part: rows: not derived anew: it is made of my-org/popqa@" in done.out
+    words = ["--release", "my-org/popqa-divided", "--model", "majority", "--limit", "2", "--out", "asked"]
+    asked = client.run("eval", *words, cwd=tmp_path)
+    assert (asked.status, asked.err) == (0, "")
+    assert "qa     known" in asked.out
+
+
+def test_relations_that_are_left_out_are_told_on_stderr(client: Client, tmp_path: Path) -> None:
+    rows = [*popqa_rows(), {**popqa_rows()[0], "prop": "hobby", "question": "What does Ann Stone like?"}]
+    source = write_popqa(tmp_path / "popqa.tsv", rows)
+    done = client.run("import", "popqa", source, "--out", "out", cwd=tmp_path)
+    assert done.status == 0
+    assert "left out: 1 questions of relations with too few subjects\n" in done.out
+    assert done.err == (
+        "kbench: left out for too few subjects in train or in test: hobby (0); --least keeps smaller relations\n"
+    )
 
 
 def test_of_exams_only_the_files_that_hold_each_once_are_fetched(

@@ -4,7 +4,7 @@ import json
 import shutil
 import warnings
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from kbench.benchmarks.knownness import label_facts
 from kbench.benchmarks.models.baselines import Oracle
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.slick import Slick
+from kbench.benchmarks.tasks import guessing
 from kbench.errors import KbenchError
 from kbench.generator.audit import audit_release
+from kbench.generator.manifests import Given
 from kbench.generator.realdata.divide import Division
 from kbench.generator.realdata.entity_questions import wording_of
 from kbench.generator.realdata.release import Imported, import_dataset
@@ -438,6 +440,18 @@ def test_a_mistaken_import_is_told_in_one_line(
         ask()
     assert expected_error in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_majority_answer_is_that_of_train(made: Callable[[str], Imported]) -> None:
+    release = made("popqa").release
+    counts = Counter((row["relation"], row["answer"]) for row in release.rows("qa", "train"))
+    for relation, answer in guessing(release).modal.items():
+        assert counts[relation, answer] == max(many for (name, _), many in counts.items() if name == relation)
+
+
+def test_a_dataset_is_verified_without_a_seed_or_a_file_of_facts(made: Callable[[str], Imported]) -> None:
+    with pytest.raises(KbenchError, match=r"this release is of popqa.tsv, not of a seed or a file of facts: leave --s"):
+        verify_release(made("popqa").release.path, Given(facts=Path("popqa.tsv")))
 
 
 def test_an_altered_dataset_fails_its_verification(made: Callable[[str], Imported], tmp_path: Path) -> None:
