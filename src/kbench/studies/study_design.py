@@ -1,9 +1,8 @@
 """The design of a budget: which cells a study trains, on which seeds, and the grid that does it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
-from types import MappingProxyType
 from typing import Any
 
 from kbench.benchmarks.asking import Asking
@@ -52,7 +51,7 @@ class Design:
     parts: dict[str, tuple[int, ...]]
     release: str = ""
     """The release that all seeds share, in place of worlds of their own."""
-    models: Mapping[str, str] = MappingProxyType({})
+    models: Mapping[str, str] = field(default_factory=dict)
     """The model of a variant, where it is given one."""
 
     @property
@@ -73,7 +72,10 @@ class Design:
             tuple(self._releases()),
             tuple(self._models()),
             tuple(GridRecipe(cell.name, cell.values, train=cell.trained) for cell in self.cells.values()),
-            tuple(GridPrompt(name, asking_of(asked), asked.checkpoint) for name, asked in self.study.asks.items()),
+            tuple(
+                GridPrompt(name, asking_of(asked, of_lab=self.is_lab), asked.checkpoint)
+                for name, asked in self.study.asks.items()
+            ),
             self.seeds,
             (),
             Reporting(("recipe",)),
@@ -117,7 +119,7 @@ def design(
     seeds: tuple[int, ...] | None = None,
     *,
     release: str = "",
-    models: Mapping[str, str] = MappingProxyType({}),
+    models: Mapping[str, str] | None = None,
 ) -> Design:
     """The design of a budget of a study, for a model. Raises SpecError where there is no such budget.
 
@@ -130,6 +132,7 @@ def design(
     if budget not in study.budgets:
         raise SpecError(f"the study {study.name} has no budget {budget!r}: have {', '.join(study.budgets)}")
     said = study.budgets[budget]
+    models = models or {}
     _check_variants(study, models)
     study = _as_read(study, of_lab=model == LAB)
     study = _of_release(study) if release else study
@@ -148,7 +151,8 @@ def design(
             values |= study.factors[factor].levels[level]
         before = cells.get(name)
         wanted = first_seeds(fewer.get(name, max(count, len(before.seeds) if before else 0)))
-        asked = tuple(dict.fromkeys((first, *said.asks, *(arm.asks if arm else ()))))
+        named = dict.fromkeys((first, *said.asks, *(arm.asks if arm else ())))
+        asked = tuple(ask for ask in study.asks if ask in named or ask.partition("@")[0] in named)
         if arm and arm.untrained:
             asked = tuple(ask for ask in asked if not study.asks[ask].checkpoint)
             cells[name] = Designed(name, {}, {}, wanted, asked, arm.variant, trained=False)
@@ -222,12 +226,13 @@ def _levels(study: Study, budget: Budget) -> Iterator[tuple[dict[str, str], int]
         yield centre | dict(zip(budget.crossed, levels, strict=True)), budget.seeds
 
 
-def asking_of(asked: Asked) -> Asking:
+def asking_of(asked: Asked, *, of_lab: bool = False) -> Asking:
     """A study's way of asking, as a scoring takes it."""
+    prompt = asked.prompt_lab if of_lab and asked.prompt_lab else asked.prompt
     return Asking(
         splits=asked.splits,
         limit=asked.limit,
-        prompting=Prompting(name=asked.prompt, shots=asked.shots, shots_from=asked.shots_from),  # type: ignore[arg-type]
+        prompting=Prompting(name=prompt, shots=asked.shots, shots_from=asked.shots_from),  # type: ignore[arg-type]
         decoding=Decoding(max_tokens=asked.max_tokens),
         styles=asked.styles,
     )
