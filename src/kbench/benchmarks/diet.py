@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kbench.benchmarks.chains import CHAINED, begin_chained, in_both_forms, with_chains
+from kbench.benchmarks.chosen import chosen_facts
 from kbench.benchmarks.cohort import TAUGHT_ROLES, Cohort, cohort_of
 from kbench.benchmarks.labels import KNOWN, Labels, labels_of, least_known
 from kbench.benchmarks.permute import orders_of
@@ -59,6 +60,11 @@ class Diet:
         """Whom the recipe teaches."""
         return cohort_of(self.release, self.recipe)
 
+    @cached_property
+    def chosen(self) -> frozenset[str]:
+        """The facts that `facts` takes."""
+        return chosen_facts(self.release, self.recipe)
+
     def rows(self, style: str) -> list[Row]:
         """The rows of a style that are trained on, with their repeats. Raises ReleaseError where a method lacks its."""
         rows = self.whole(style)
@@ -78,6 +84,10 @@ class Diet:
         rows: list[Row] = self.release.table(style, "train").to_pylist()
         if self.recipe.volume < 1:
             rows = [row for row in rows if self.cohort.teaches(row)]
+        if self.recipe.relations:
+            rows = [row for row in rows if row["relation"] in self.recipe.relations]
+        if self.recipe.facts:
+            rows = [row for row in rows if row["fact_ids"] and self.chosen.issuperset(row["fact_ids"])]
         if style == "tone" and self.recipe.tones:
             return self._toned(rows)
         if style != "statement":

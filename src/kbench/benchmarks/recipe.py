@@ -10,6 +10,7 @@ Loss = Literal["answer", "all"]
 Optimizer = Literal["adamw", "muon"]
 Order = Literal["mixed", "sequence"]
 Curriculum = Literal["none", "known-first", "unknown-first"]
+FactsBy = Literal["", "exposures", "knownness", "popularity"]
 Label = Literal["HighlyKnown", "MaybeKnown", "WeaklyKnown", "Unknown"]
 
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -26,7 +27,10 @@ class TrainRecipe:
     or until so many `tokens` of it were shown. `order` is either mixed or one style after the other; `permutations` of
     each document's sentences beside the document itself;
     rows of `reversals` and `implications` as the release has them (None), only if it has them (True), or left out
-    (False). `replay` is the share of tokens taken from the release's `pretrain` split, or from the texts of the file
+    (False). Of facts only those of these `relations`, and of these only `facts`: `top`, `bottom`, `random` or `whole`,
+    or named levels, by how often pretraining stated them, their label or their subject's popularity (`facts_by`), as
+    many of each level in `facts_among` (`facts_mix`: shares of those that are taken; `facts_balanced`: as many of each
+    value). `replay` is the share of tokens taken from the release's `pretrain` split, or from the texts of the file
     `replay_text`. By a folder that `kbench know` wrote (`knownness`): only facts with these labels (`only`), `idk`
     answers "I don't know." where the fact was Unknown, `curriculum` by label, `known_at_end` a share of tokens about
     known facts after all else. `chains` writes the chain of hops before the answer in half of the exposures of style
@@ -41,6 +45,8 @@ class TrainRecipe:
     What is watched: each epoch, `watch` questions of `validation` and as many of `train` (0: none), of `watch_styles`
     (none: the recipe's own where they are questions, else any); `early_stop` keeps
     the best epoch's model on validation beside the last, `patience` ends the training after so many epochs no better.
+    Of validation only questions of these `watch_probes` (none: of all). The model is also kept after these shares of
+    the steps (`keep`).
     """
 
     styles: tuple[str, ...] = ("qa",)
@@ -55,6 +61,12 @@ class TrainRecipe:
     permutations: int = 0
     reversals: bool | None = None
     implications: bool | None = None
+    relations: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    facts_by: FactsBy = ""
+    facts_among: tuple[str, ...] = ()
+    facts_mix: tuple[float, ...] = ()
+    facts_balanced: bool = False
     replay: float = 0.0
     replay_text: str = ""
     knownness: str = ""
@@ -84,8 +96,10 @@ class TrainRecipe:
     fsdp: bool = False
     watch: int = 0
     watch_styles: tuple[str, ...] = ()
+    watch_probes: tuple[str, ...] = ()
     early_stop: bool = False
     patience: int | None = None
+    keep: tuple[float, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:

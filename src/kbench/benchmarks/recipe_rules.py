@@ -2,12 +2,12 @@
 
 from collections.abc import Hashable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from kbench.errors import SpecError
-from kbench.schema import QUESTION_STYLES, STYLES
+from kbench.schema import QUESTION_STYLES, STYLES, Probe
 
 if TYPE_CHECKING:
     from kbench.benchmarks.recipe import TrainRecipe
@@ -82,7 +82,14 @@ def _check_lists(recipe: "TrainRecipe") -> None:
         if style not in QUESTION_STYLES:
             known = ", ".join(style for style in STYLES if style in QUESTION_STYLES)
             raise SpecError(f"watch_styles: {style!r} is no style of questions: have {known}")
-    for name in ("styles", "tones", "only", "lora_targets", "watch_styles"):
+    for probe in recipe.watch_probes:
+        if probe not in get_args(Probe):
+            raise SpecError(f"watch_probes: unknown probe {probe!r}: have {', '.join(filter(None, get_args(Probe)))}")
+    for name in ("facts_mix", "keep"):
+        for value in getattr(recipe, name):
+            if not 0 <= value < 1 + (name == "facts_mix"):
+                raise SpecError(f"{name} must be of shares from 0 to 1 (got {value})")
+    for name in ("styles", "tones", "only", "lora_targets", "watch_styles", "relations", "facts", "keep"):
         values = getattr(recipe, name)
         twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
         if twice is not None:
@@ -123,16 +130,20 @@ def _conflicts(recipe: "TrainRecipe") -> Iterator[tuple[bool, str]]:
     for name, given in (
         ("only", list(recipe.only) if recipe.only else None),
         ("idk", "true" if recipe.idk else None),
+        ("facts_by", repr(recipe.facts_by) if recipe.facts_by == "knownness" else None),
         ("curriculum", repr(recipe.curriculum) if recipe.curriculum != "none" else None),
     ):
         yield (
             given is not None and not recipe.knownness,
             f"{name} = {given} needs knownness, the folder of labels that `kbench know` writes (got none)",
         )
+    yield from _choices(recipe)
     used = recipe.only or recipe.idk or recipe.curriculum != "none" or recipe.known_at_end
+    used = used or recipe.facts_by == "knownness"
     yield (
         bool(recipe.knownness) and not used,
-        f"knownness = {recipe.knownness!r} is used by none of only, idk, curriculum, known_at_end: give one of them",
+        f"knownness = {recipe.knownness!r} is used by none of facts_by, only, idk, curriculum, known_at_end: "
+        "give one of them",
     )
     questions = set(recipe.styles) & QUESTION_STYLES
     yield recipe.idk and not questions, f"idk = true needs a style of questions (styles: {styles})"
@@ -151,13 +162,35 @@ def _conflicts(recipe: "TrainRecipe") -> Iterator[tuple[bool, str]]:
         bool(recipe.watch_styles) and not recipe.watch,
         f"watch_styles = {list(recipe.watch_styles)} needs watch, the questions asked each epoch, above 0 (got 0)",
     )
-    for name in ("early_stop", "patience"):
+    for name in ("early_stop", "patience", "watch_probes"):
         value = getattr(recipe, name)
+        told = list(value) if isinstance(value, tuple) else str(value).lower()
         yield (
             bool(value) and not recipe.watch,
-            f"{name} = {str(value).lower()} needs watch, the questions asked each epoch, above 0 (got 0)",
+            f"{name} = {told} needs watch, the questions asked each epoch, above 0 (got 0)",
         )
     yield (
         recipe.batch % recipe.processes > 0,
         f"batch must be a multiple of processes: all share its rows (got {recipe.batch} and {recipe.processes})",
     )
+
+
+def _choices(recipe: "TrainRecipe") -> Iterator[tuple[bool, str]]:
+    """What goes together where facts are chosen."""
+    for name in ("facts_among", "facts_mix", "facts_balanced", "facts_by"):
+        given = getattr(recipe, name)
+        yield bool(given) and not recipe.facts, f"{name} = {given!r} needs facts, what is taken (got none)"
+    yield (
+        bool(recipe.facts) and not recipe.facts_by,
+        f"facts = {list(recipe.facts)} needs facts_by, what they are chosen by: exposures, knownness or popularity",
+    )
+    yield (
+        bool(recipe.facts_mix) and len(recipe.facts_mix) != len(recipe.facts),
+        f"facts_mix must have a share for each of facts = {list(recipe.facts)} (got {list(recipe.facts_mix)})",
+    )
+    among = recipe.facts_among
+    ends = ("top", "bottom", "random", "whole")
+    whole = {"random", "whole"} & set(recipe.facts)
+    yield len(recipe.facts) > 1 and bool(whole), f"facts = {list(recipe.facts)}: random and whole stand alone"
+    strange = [name for name in recipe.facts if among and name not in (*among, *ends)]
+    yield bool(strange), f"facts: {strange[:1]} is not among facts_among = {list(among)}"

@@ -25,7 +25,7 @@ from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, model_digests
 from kbench.benchmarks.settings import PLAIN, Settings
 from kbench.benchmarks.taught import taught
-from kbench.benchmarks.train import EARLY_STOP, Progress, Trained, fit, save_model
+from kbench.benchmarks.train import EARLY_STOP, Progress, Trained, fit, kept_name, save_model
 from kbench.benchmarks.watch import Watch, watched
 from kbench.errors import ModelError, ReleaseError
 from kbench.lock import folder_lock
@@ -104,7 +104,7 @@ def train_run(
             _begin(out, plan)
         distributed.wait_for_all()
         torch.manual_seed(recipe.seed)
-        trained = fit(model, rows, recipe, out, progress, settings=settings, watch=watch)
+        trained = fit(model, rows, recipe, out, progress, settings=settings, watch=watch, tokenizer=loaded.tokenizer)
         if distributed.is_first():
             _finish(out, plan, loaded, model, recipe, trained, watch)
         distributed.wait_for_all()
@@ -168,6 +168,8 @@ def _finish(
         about |= watch.history.about()
     if recipe.early_stop:
         about["early_stop"] = model_digests(out / EARLY_STOP)
+    if recipe.keep:
+        about["kept"] = {kept_name(share): model_digests(out / kept_name(share)) for share in recipe.keep}
     write_json(out / RUN, about)
     (out / PLAN).unlink()
     drop_checkpoints(out)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,18 @@ class _Watcher(TrainerCallback):
             self._watch.history.write(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
 
+class _Keeper(TrainerCallback):
+    """Keeps the model as it is after some of the steps, each in a folder of its own."""
+
+    def __init__(self, kept: Mapping[int, Path], tokenizer: Any) -> None:
+        self._kept, self._tokenizer = kept, tokenizer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        folder = self._kept.get(state.global_step)
+        if folder is not None and is_first():
+            _keep(kwargs["model"], self._tokenizer, folder)
+
+
 class _Trainer(Trainer):
     """Transformers' Trainer with the recipe's optimiser and schedule, and rows in their own order where that counts."""
 
@@ -121,11 +133,13 @@ def fit(
     *,
     settings: Settings = PLAIN,
     watch: Watch | None = None,
+    tokenizer: Any = None,
 ) -> Trained:
     """Train a model in place on packed rows, once over, at the recipe's rate with a cosine to its floor.
 
     Checkpoints go to `out/checkpoints`; a run that was killed goes on from the last whole one, to the same weights (on
     one CPU thread, with the same packages). They stay, for a caller that is killed before it has saved the model.
+    What the recipe keeps on the way goes to `out/at-PERCENT`, with the `tokenizer`.
     """
     steps = -(-len(rows) // recipe.batch)
     trainer = _trainer(
@@ -135,7 +149,11 @@ def fit(
         model=model,
         args=_arguments(recipe, steps, out, settings),
         data_collator=_stack,
-        callbacks=[*([_Watcher(watch, epoch_ends(rows, recipe), out)] if watch else []), _Report(progress)],
+        callbacks=[
+            *([_Watcher(watch, epoch_ends(rows, recipe), out)] if watch else []),
+            *([_Keeper(kept_at(steps, recipe, out), tokenizer)] if recipe.keep else []),
+            _Report(progress),
+        ],
     )
     _check_sharing(trainer, recipe)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -190,6 +208,16 @@ def epoch_ends(rows: PackedRows, recipe: TrainRecipe) -> dict[int, int]:
     """The step at which each epoch's last row has been learned, with the epoch's number from 1."""
     ends = rows.epochs
     return {-(-end // recipe.batch): epoch for epoch, end in enumerate(ends, 1)}
+
+
+def kept_at(steps: int, recipe: TrainRecipe, out: Path) -> dict[int, Path]:
+    """The folder of the model after each of some steps, by the shares that the recipe keeps."""
+    return {max(1, round(share * steps)): out / kept_name(share) for share in recipe.keep}
+
+
+def kept_name(share: float) -> str:
+    """What the model after a share of the steps is called: `at-10`."""
+    return f"at-{share * 100:g}"
 
 
 def save_model(model: Any, tokenizer: Any, out: Path) -> None:

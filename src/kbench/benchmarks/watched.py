@@ -23,9 +23,10 @@ class Watched:
 def watched_rows(release: Release, recipe: TrainRecipe) -> Watched:
     """The recipe's number (`watch`) of questions of `validation` and as many of `train`: the first by a digest of id.
 
-    Of `watch_styles`, else of the recipe's own styles where these are questions, else of any. Those of `train` are
-    questions that are taught: of the facts that `only` leaves, with the answers that `idk` gives; in neither are any
-    about whom `volume` leaves out. Raises ReleaseError where a split has none, or the release none of a style.
+    Of `watch_styles`, else of the recipe's own styles where these are questions, else of any; of its `relations`. Those
+    of `train` are questions that are taught: of the facts that `only` leaves, with the answers that `idk` gives; in
+    neither are any about whom `volume` leaves out. Of validation `watch_probes` alone. Raises ReleaseError where one
+    split has none, or the release none of a style.
     """
     asked = [style for style in release.configs() if style in QUESTION_STYLES - UNMATCHED]
     if missing := [style for style in recipe.watch_styles if style not in asked]:
@@ -37,6 +38,10 @@ def watched_rows(release: Release, recipe: TrainRecipe) -> Watched:
     held = [style for style in styles if "validation" in release.splits(style)]
     validation = [row for style in held for row in release.table(style, "validation").to_pylist()]
     validation = [row for row in validation if diet.cohort.teaches(row)]
+    if recipe.watch_probes:
+        validation = [row for row in validation if row["probe"] in recipe.watch_probes]
+    if recipe.relations:
+        validation = [row for row in validation if row["relation"] in recipe.relations]
     found = {"validation": validation, "train": taught}
     for split, rows in found.items():
         if not rows:

@@ -64,10 +64,11 @@ class GridRecipe:
 
 @dataclass(frozen=True)
 class GridPrompt:
-    """A way of asking by its name in the grid."""
+    """A way of asking by its name in the grid, and which of a run's models is asked: `""`, the last, or one it kept."""
 
     name: str
     asking: Asking
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True)

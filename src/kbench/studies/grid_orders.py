@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.engine import Engine
@@ -11,8 +11,8 @@ from kbench.benchmarks.results import LAB_BASE
 from kbench.generator.named import load_recipe
 from kbench.generator.recipe import Recipe
 
-Kind = Literal["release", "base", "train", "score", "part"]
-KINDS: tuple[Kind, ...] = ("release", "base", "train", "score", "part")
+Kind = Literal["release", "base", "know", "train", "score", "part"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 PART = "part.json"
 """In the folder of a part: what was read of it, last."""
@@ -65,6 +65,17 @@ class Build:
 
 
 @dataclass(frozen=True)
+class Know:
+    """Label the facts of a release by how well a base knows them, by a probe of this name."""
+
+    release: Path
+    base: BaseRef
+    probe: str
+    engine: Engine
+    out: Path
+
+
+@dataclass(frozen=True)
 class Train:
     """Finetune a base on a release, by the fields of a recipe that the grid sets."""
 
@@ -101,4 +112,4 @@ class Measure:
     out: Path
 
 
-Order = Generate | Build | Train | Score | Measure
+Order = Generate | Build | Know | Train | Score | Measure

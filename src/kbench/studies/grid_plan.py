@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kbench import __version__
+from kbench.benchmarks.knownness import KNOWNNESS
 from kbench.benchmarks.recipe_file import file_digests
 from kbench.benchmarks.results import RUN, model_digests, read_result
 from kbench.errors import KbenchError
@@ -21,11 +22,15 @@ from kbench.studies.grid_orders import (
     Build,
     Generate,
     Kind,
+    Know,
     Order,
     Score,
     Train,
     seeded_recipe,
 )
+
+PROBE = "probe:"
+"""What stands before the name of a probe, in place of a folder of labels: the grid makes them."""
 
 Find = Callable[[str], Release]
 """The release that a name means: a folder, one on the shelf, or one on the Hub."""
@@ -77,7 +82,7 @@ def _is_made(kind: Kind, folder: Path) -> bool:
         return result is not None and not result["kbench"].get("errors")
     if kind == "base":
         return (folder / BASE).is_file() and BaseRef("", folder).is_there()
-    return (folder / {"release": MANIFEST, "train": RUN, "part": PART}[kind]).is_file()
+    return (folder / {"release": MANIFEST, "know": KNOWNNESS, "train": RUN, "part": PART}[kind]).is_file()
 
 
 @dataclass(frozen=True)
@@ -222,18 +227,32 @@ class Planner:
         cells = self.folder(self.out / "cells", name, digest)
         self.digests[str(cells / "run")] = digest
         title = f"training {cell.release} {cell.model} {cell.recipe} seed {cell.seed}"
+        needs = [*self.made(release), *self.made(base)]
+        if str(values.get("knownness", "")).startswith(PROBE):
+            labels = self.know(release, model, ref, values["knownness"].removeprefix(PROBE))
+            values["knownness"] = str(labels)
+            needs.append(labels)
         order = Train(release, ref, values, self.grid.engine.trust_remote_code, cells / "run")
-        needs = (*self.made(release), *self.made(base))
-        return self.add(Task("train", title, cells / "run", needs, order, self._group(ref, recipe)))
+        return self.add(Task("train", title, cells / "run", tuple(needs), order, self._group(ref, recipe)))
+
+    def know(self, release: Path, model: GridModel, ref: BaseRef, probe: str) -> Path:
+        """The folder of the labels that a base gives the facts of a release."""
+        base = self.base(release, model)[0]
+        digest = json_digest([self.digests[str(base)], probe])
+        folder = self.folder(self.out / "labels", f"{self.names[release]}.{model.name}", digest)
+        order = Know(release, ref, probe, self.grid.engine, folder)
+        title = f"labels of {self.names[release]} {model.name}"
+        return self.add(Task("know", title, folder, (*self.made(release), *self.made(base)), order))
 
     def _score(
         self, cell: Cell, release: Path, ref: BaseRef, model: Path, prompt: GridPrompt, untuned: Path | None = None
     ) -> Path:
         """The scoring of a base (`untuned` is None), or of a run beside its base."""
         within = model.parent if untuned else model
-        digest = json_digest([self.digests[str(model)], prompt.asking.to_dict()])
+        kept = [prompt.checkpoint] if untuned and prompt.checkpoint else []
+        digest = json_digest([self.digests[str(model)], prompt.asking.to_dict(), *kept])
         folder = self.folder(within, prompt.name, digest)
-        run = model if untuned else None
+        run = model.joinpath(*kept) if untuned else None
         order = Score(release, ref, run, untuned, prompt.asking, self.grid.engine, folder)
         needs = (*self.made(release), *self.made(model), *self.made(untuned))
         told = cell if untuned else f"base {cell.model} of {cell.release} {cell.prompt}"

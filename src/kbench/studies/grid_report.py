@@ -21,7 +21,8 @@ from kbench.studies.grid_scores import Level, Row, contrasts_of, levels_of, scor
 CELLS = "cells.parquet"
 PAGE = "report.html"
 
-_KINDS = {"release": "generate a release", "base": "build a base", "train": "train", "score": "score"}
+_KINDS = {"release": "generate a release", "base": "build a base", "know": "label facts"}
+_KINDS |= {"train": "train", "score": "score"}
 
 
 @dataclass(frozen=True)

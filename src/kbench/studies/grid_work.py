@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from kbench.benchmarks.defaults import open_values
+from kbench.benchmarks.knownness import label_facts
+from kbench.benchmarks.models.open import open_model
 from kbench.benchmarks.models.protocol import Model
 from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import LAB_BASE, is_lab
 from kbench.benchmarks.run import check_styles, train_run
 from kbench.benchmarks.scoring import score
 from kbench.benchmarks.settings import Settings
+from kbench.benchmarks.slick import read_probe
 from kbench.errors import ModelError
 from kbench.generator.release import generate
 from kbench.store import open_release, write_json
-from kbench.studies.grid_orders import BASE, Build, Generate, Measure, Order, Score, Train, seeded_recipe
+from kbench.studies.grid_orders import BASE, Build, Generate, Know, Measure, Order, Score, Train, seeded_recipe
 from kbench.studies.lab import LabRecipe, default_cache, lab_base
 
+_LABEL_TOKENS = 16
 Report = Callable[[float], None]
 """Called with the share of a task that is done, 0 to 1."""
 
@@ -40,6 +44,8 @@ def do(order: Order, report: Report, opened: Model | None = None) -> None:
             release = open_release(order.release)
             base = lab_base(release, default_cache(), lab_recipe(order.lab), step)
             write_json(order.out / BASE, {"path": str(base.path.resolve())})
+        case Know():
+            _label(order, step)
         case Train():
             _train(order, step)
         case Score():
@@ -53,6 +59,14 @@ def do(order: Order, report: Report, opened: Model | None = None) -> None:
 def lab_recipe(values: dict[str, Any]) -> LabRecipe:
     """The lab's recipe with some fields otherwise."""
     return LabRecipe(**{field.name: values[field.name] for field in fields(LabRecipe) if field.name in values})
+
+
+def _label(order: Know, step: Callable[..., None]) -> None:
+    release = open_release(order.release)
+    model = open_model(order.base.path, release, order.engine)
+    about = label_facts(release, model, order.out, read_probe(order.probe), max_tokens=_LABEL_TOKENS, progress=step)
+    if failed := about.about["failed"]:
+        raise ModelError(f"{failed:,} facts have no label, for want of an answer")
 
 
 def _train(order: Train, step: Callable[..., None]) -> None:

@@ -6,7 +6,8 @@ and recipe give the same base, kept under the digest of all that went in.
 
 import json
 import random
-from dataclasses import asdict, dataclass
+import shutil
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from kbench import __version__
 from kbench.benchmarks.chains import CHAINED, with_chains
 from kbench.benchmarks.checkpoints import drop_checkpoints
 from kbench.benchmarks.distributed import begin_alone, processes
-from kbench.benchmarks.examples import taught_completion, taught_prompt
-from kbench.benchmarks.packing import PackedRows, pack
+from kbench.benchmarks.examples import Example, examples_of, taught_completion, taught_prompt, token_ids
+from kbench.benchmarks.packing import PackedRows, lay, pack
 from kbench.benchmarks.prompting import CHAIN_TOKENS
 from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.replay import pretrain_examples
@@ -32,17 +33,22 @@ from kbench.ids import json_digest
 from kbench.lock import folder_lock
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, SPLITS
 from kbench.store import Release, write_json
+from kbench.studies.blocks import Block, blocks_of
 from kbench.studies.tokenizer import word_tokenizer, words_of
 from kbench.workers import worker_pool
 
 ABOUT = LAB_BASE
+_CHAINED_EVERY = 3
 
 
 @dataclass(frozen=True)
 class LabRecipe:
     """The shape of the lab's base and how it is pretrained.
 
-    With `chains` the background's questions of several hops are also learned with their chain before the answer.
+    With `chains` the background's questions of several hops are also learned with their chain before the answer; with
+    `shots` its questions stand in blocks of up to so many of one relation, in one surface form each, `rounds` times
+    over, so that exemplars help (with `chains` each third time behind the fact that answers it). An `instructed` base
+    then learns so many epochs of its questions one by one, each answered in the first form.
     """
 
     layers: int = 2
@@ -56,10 +62,15 @@ class LabRecipe:
     bf16: bool = True
     seed: int = 0
     chains: bool = False
+    shots: int = 0
+    rounds: int = 1
+    instructed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain values; `chains` only where it is set, so that a base without keeps the name it had."""
-        return {name: value for name, value in asdict(self).items() if name != "chains" or value}
+        """The recipe as plain values; later fields only where they are set, so that a base without keeps its name."""
+        values = asdict(self)
+        later = {"chains": False, "shots": 0, "rounds": 1, "instructed": 0}
+        return {name: value for name, value in values.items() if later.get(name, ...) != value}
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,8 @@ def lab_base(
 
 def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress = lambda done, total: None) -> Base:
     texts = release_texts(release, chains=recipe.chains)
+    if recipe.shots:
+        texts["pretrain"] += [block.text for block in _blocks(release, recipe)]
     tokenizer = word_tokenizer(text for split in texts.values() for text in split)
     words = check_words(release, texts, tokenizer, chains=recipe.chains)
     rows = _rows(release, tokenizer, recipe, words.longest)
@@ -146,6 +159,12 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
         seed=recipe.seed,
     )
     trained = fit(model, rows, training, path, progress)
+    if recipe.instructed:
+        lone = examples_of(release, "qa", "pretrain", tokenizer, "answer")
+        stream = random.Random(recipe.seed)
+        epochs = [stream.sample(lone, len(lone)) for _ in range(recipe.instructed)]
+        asked = lay(epochs, training.context, tokenizer.eos_token_id)
+        fit(model, asked, replace(training, learning_rate=recipe.learning_rate / 10), path / "instructed", progress)
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
     about = {
@@ -158,6 +177,7 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
     }
     write_json(path / ABOUT, about)
     drop_checkpoints(path)
+    shutil.rmtree(path / "instructed", ignore_errors=True)
     return Base(path, about, built=True)
 
 
@@ -223,10 +243,33 @@ def _context(recipe: LabRecipe, longest: int) -> int:
 
 
 def _rows(release: Release, tokenizer: PreTrainedTokenizerFast, recipe: LabRecipe, longest: int) -> PackedRows:
-    shown = [e for e in pretrain_examples(release, tokenizer, chains=recipe.chains) for _ in range(e.repeat)]
     stream = random.Random(recipe.seed)
+    if recipe.shots:
+        shown = [e for e in _documents(release, tokenizer) for _ in range(e.repeat)]
+        blocks = [block.text for block in _blocks(release, recipe)]
+        shown += [Example([*tokens, tokenizer.eos_token_id], 0, 1) for tokens in token_ids(tokenizer, blocks)]
+    else:
+        shown = [e for e in pretrain_examples(release, tokenizer, chains=recipe.chains) for _ in range(e.repeat)]
     stream.shuffle(shown)
     return pack(shown, _context(recipe, longest), tokenizer.eos_token_id)
+
+
+def _blocks(release: Release, recipe: LabRecipe) -> list[Block]:
+    """The pretraining questions in style qa, in blocks."""
+    rows = release.table("qa", "pretrain").to_pylist() if "pretrain" in release.splits("qa") else []
+    again = [{**row, "repeat": row["repeat"] * recipe.rounds} for row in rows]
+    if recipe.chains and rows:
+        chained = [{**row, "repeat": row["repeat"] // _CHAINED_EVERY} for row in with_chains(release, again)]
+        shared = zip(again, chained, strict=True)
+        again = [{**row, "repeat": row["repeat"] - other["repeat"]} for row, other in shared]
+        again += [row for row in chained if row["repeat"]]
+    return list(blocks_of(again, recipe.shots, random.Random(recipe.seed)))
+
+
+def _documents(release: Release, tokenizer: PreTrainedTokenizerFast) -> list[Example]:
+    """Everything in pretraining but the questions in style qa."""
+    styles = [style for style in release.configs() if "pretrain" in release.splits(style) and style != "qa"]
+    return [e for style in styles for e in examples_of(release, style, "pretrain", tokenizer, "all")]
 
 
 def _config(recipe: LabRecipe, tokenizer: PreTrainedTokenizerFast, context: int) -> LlamaConfig:

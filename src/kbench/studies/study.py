@@ -9,7 +9,7 @@ BASE = "base"
 
 Ask = str
 Direction = Literal["above", "within"]
-PartKind = Literal["tones", "capacity", "theory", "subject", "biography", "graph", "similarity"]
+PartKind = Literal["tones", "capacity", "theory", "subject", "biography", "graph", "similarity", "law"]
 Term = tuple[float, str, str]
 """A weight, a cell, and a reading of it."""
 
@@ -46,13 +46,32 @@ class Within(_Value):
         return self
 
 
+class Variant(_Value):
+    """Another world or base than the study's: a recipe of its own beside the study file, or fields of the lab's."""
+
+    title: str
+    world: str = ""
+    lab: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _varies(self) -> "Variant":
+        if not self.world and not self.lab:
+            raise ValueError("a variant has another world, or other fields of the lab: give one of them")
+        return self
+
+
 class Arm(_Value):
-    """A cell beside the design: levels of factors, and recipe fields over them; `asks` beside the first."""
+    """A cell beside the design: levels of factors, and recipe fields over them; `asks` beside the first.
+
+    Of a `variant` it has that world or base; `untrained` it is that base itself.
+    """
 
     title: str
     levels: dict[str, str] = {}
     train: dict[str, Any] = {}
     asks: tuple[Ask, ...] = ()
+    variant: str = ""
+    untrained: bool = False
 
 
 class Part(_Value):
@@ -75,8 +94,13 @@ class Asked(_Value):
     shots: int = 0
     splits: tuple[str, ...] = ("test", "control")
     styles: tuple[str, ...] = ()
+    shots_from: Literal["same", "other"] = "same"
     max_tokens: int = 8
     limit: int | None = None
+    prompt_lab: str = ""
+    """The prompt in place of `prompt` for the lab's models, which follow no instruction."""
+    checkpoint: str = ""
+    """Which model of a run is asked: the last, or one that it kept (`at-10`, `early-stop`)."""
 
 
 class Reading(_Value):
@@ -96,6 +120,8 @@ class Reading(_Value):
     bridge: Literal["", "seen", "unseen"] = ""
     taught: bool | None = True
     celebrity: bool | None = None
+    own_form: bool = False
+    """Whether only the answer's own surface form is right, as the finetuning gives it and exemplars show it."""
     less: Literal["", "control", "base"] = ""
     """What is taken off it: the same of never-trained twins, or what the base answers."""
 
@@ -111,6 +137,8 @@ class Gate(_Value):
     reading: str
     least: float
     each: bool = False
+    minus: str = ""
+    """Another reading of the cell, which is taken off."""
     lab: bool = False
     """Whether it is asked of the lab's bases alone: what another model was pretrained on is not this world's."""
 
@@ -197,6 +225,7 @@ class Study(_Value):
     """The same, of the lab's models alone: rates and sizes that fit them."""
     factors: dict[str, Factor]
     within: dict[str, Within] = {}
+    variants: dict[str, Variant] = {}
     arms: dict[str, Arm] = {}
     parts: dict[str, Part] = {}
     asks: dict[str, Asked]

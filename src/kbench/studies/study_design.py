@@ -1,7 +1,7 @@
 """The design of a budget: which cells a study trains, on which seeds, and the grid that does it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -11,8 +11,9 @@ from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.prompting import Prompting
 from kbench.errors import SpecError
 from kbench.studies.grid import LAB, Cell, Grid, GridModel, GridPrompt, GridRecipe, GridRelease, Reporting
-from kbench.studies.study import BASE, Asked, Budget, Study
+from kbench.studies.study import BASE, Arm, Asked, Budget, Study, Variant
 
+_PLAIN = Variant.model_construct(title="")
 WORLD = "world"
 MODEL = "model"
 
@@ -23,13 +24,18 @@ EXPLORATION = tuple(range(100, 108))
 
 @dataclass(frozen=True)
 class Designed:
-    """A cell of the design: its levels (none of an arm), its recipe, its seeds and how it is asked."""
+    """A cell of the design: its levels (none of an arm), its recipe, its seeds and how it is asked.
+
+    Of a `variant` it has another world or base; `trained` it is a run, else the base.
+    """
 
     name: str
     levels: dict[str, str]
     values: dict[str, Any]
     seeds: tuple[int, ...]
     asks: tuple[str, ...]
+    variant: str = ""
+    trained: bool = True
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,10 @@ class Design:
     seeds: tuple[int, ...]
     cells: dict[str, Designed]
     parts: dict[str, tuple[int, ...]]
+    release: str = ""
+    """The release that all seeds share, in place of worlds of their own."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """The model of a variant, where it is given one."""
 
     @property
     def is_lab(self) -> bool:
@@ -52,17 +62,20 @@ class Design:
     def grid(self, engine: Engine = ENGINE) -> Grid:
         """The grid that trains and scores the cells."""
         chosen = tuple(
-            Cell(WORLD, MODEL, cell.name, ask, seed)
+            Cell(self.world_of(cell), self.base_of(cell), cell.name, ask, seed)
             for cell in self.cells.values()
             for seed in cell.seeds
             for ask in cell.asks
         )
         return Grid(
             self.study.name,
-            (GridRelease(WORLD, recipe=self.study.world, each_seed=True),),
-            (GridModel(MODEL, self.model, self.study.lab if self.is_lab else {}),),
-            tuple(GridRecipe(cell.name, cell.values, train=cell.name != BASE) for cell in self.cells.values()),
-            tuple(GridPrompt(name, asking_of(asked)) for name, asked in self.study.asks.items()),
+            tuple(self._releases()),
+            tuple(self._models()),
+            tuple(GridRecipe(cell.name, cell.values, train=cell.trained) for cell in self.cells.values()),
+            tuple(
+                GridPrompt(name, asking_of(asked, of_lab=self.is_lab), asked.checkpoint)
+                for name, asked in self.study.asks.items()
+            ),
             self.seeds,
             (),
             Reporting(("recipe",)),
@@ -70,17 +83,59 @@ class Design:
             chosen=chosen,
         )
 
+    def world_of(self, cell: Designed) -> str:
+        """The name of a cell's release in the grid."""
+        return cell.variant if self._varies(cell.variant).world else WORLD
 
-def design(study: Study, budget: str, model: str = LAB, seeds: tuple[int, ...] | None = None) -> Design:
+    def base_of(self, cell: Designed) -> str:
+        """The name of a cell's base in the grid."""
+        return cell.variant if cell.variant in self.models or self._varies(cell.variant).lab else MODEL
+
+    def _varies(self, variant: str) -> Variant:
+        return self.study.variants[variant] if variant else _PLAIN
+
+    def _releases(self) -> Iterator[GridRelease]:
+        if self.release:
+            yield GridRelease(WORLD, source=self.release)
+            return
+        yield GridRelease(WORLD, recipe=self.study.world, each_seed=True)
+        for name, variant in self.study.variants.items():
+            if variant.world:
+                yield GridRelease(name, recipe=variant.world, each_seed=True)
+
+    def _models(self) -> Iterator[GridModel]:
+        yield GridModel(MODEL, self.model, self.study.lab if self.is_lab else {})
+        for name, variant in self.study.variants.items():
+            if name in self.models:
+                yield GridModel(name, self.models[name], {})
+            elif variant.lab and self.is_lab:
+                yield GridModel(name, self.model, {**self.study.lab, **variant.lab})
+
+
+def design(
+    study: Study,
+    budget: str,
+    model: str = LAB,
+    seeds: tuple[int, ...] | None = None,
+    *,
+    release: str = "",
+    models: Mapping[str, str] | None = None,
+) -> Design:
     """The design of a budget of a study, for a model. Raises SpecError where there is no such budget.
 
     Args:
+        release: a folder, a name or a Hub id in place of the study's worlds: all seeds share it, and what is asked of
+            the study's own relations is left out.
+        models: the model that stands for a variant of the base, by the variant's name.
         seeds: those to run in place of the budget's; their first so many in what takes fewer than the budget has.
     """
     if budget not in study.budgets:
         raise SpecError(f"the study {study.name} has no budget {budget!r}: have {', '.join(study.budgets)}")
     said = study.budgets[budget]
+    models = models or {}
+    _check_variants(study, models)
     study = _as_read(study, of_lab=model == LAB)
+    study = _of_release(study) if release else study
     every = CONFIRMATION[: said.seeds] if seeds is None else seeds
     shared = {**study.train, **(study.train_lab if model == LAB else {})}
     first = next(iter(study.asks))
@@ -90,23 +145,59 @@ def design(study: Study, budget: str, model: str = LAB, seeds: tuple[int, ...] |
     def first_seeds(count: int) -> tuple[int, ...]:
         return every if count >= said.seeds else every[:count]
 
-    def add(name: str, levels: dict[str, str], own: dict[str, Any], count: int, asks: tuple[str, ...] = ()) -> None:
+    def add(name: str, levels: dict[str, str], own: dict[str, Any], count: int, arm: Arm | None = None) -> None:
         values = dict(shared)
         for factor, level in levels.items():
             values |= study.factors[factor].levels[level]
         before = cells.get(name)
         wanted = first_seeds(fewer.get(name, max(count, len(before.seeds) if before else 0)))
-        asked = tuple(dict.fromkeys((first, *said.asks, *asks)))
-        cells[name] = Designed(name, levels, {**values, **own}, wanted, asked)
+        named = dict.fromkeys((first, *said.asks, *(arm.asks if arm else ())))
+        asked = tuple(ask for ask in study.asks if ask in named or ask.partition("@")[0] in named)
+        if arm and arm.untrained:
+            asked = tuple(ask for ask in asked if not study.asks[ask].checkpoint)
+            cells[name] = Designed(name, {}, {}, wanted, asked, arm.variant, trained=False)
+        else:
+            cells[name] = Designed(name, levels, {**values, **own}, wanted, asked, arm.variant if arm else "")
 
     for levels, count in _levels(study, said):
         add(study.cell(levels), levels, {}, count)
     for name, count in said.arms.items():
         arm = study.arms[name]
-        add(name, study.centre | arm.levels, arm.train, count, arm.asks)
-    asks = tuple(dict.fromkeys(ask for cell in cells.values() for ask in cell.asks))
+        if not arm.variant or _can_vary(study.variants[arm.variant], arm.variant, model, release, models):
+            add(name, study.centre | arm.levels, arm.train, count, arm)
+    asks = tuple(dict.fromkeys(a for cell in cells.values() for a in cell.asks if not study.asks[a].checkpoint))
     parts = {name: first_seeds(count) for name, count in said.parts.items()}
-    return Design(study, said, budget, model, every, {BASE: Designed(BASE, {}, {}, every, asks), **cells}, parts)
+    base = Designed(BASE, {}, {}, every, asks, trained=False)
+    return Design(study, said, budget, model, every, {BASE: base, **cells}, parts, release, models)
+
+
+def _check_variants(study: Study, models: Mapping[str, str]) -> None:
+    for name in models:
+        if name not in study.variants:
+            have = ", ".join(study.variants) or "none"
+            raise SpecError(f"the study {study.name} has no variant {name!r} to give a model for: have {have}")
+
+
+def _can_vary(variant: Variant, name: str, model: str, release: str, models: Mapping[str, str]) -> bool:
+    """Whether a variant can be had: another world where the study makes its worlds, another base of the lab's own."""
+    if variant.world and release:
+        return False
+    return not variant.lab or model == LAB or name in models
+
+
+def _of_release(study: Study) -> Study:
+    """The study as it is read of a release that is not its own: trained and asked without regard to relation.
+
+    What asks of other relations than are trained, or of a type of subject, is left out: they are those of its worlds.
+    """
+    own = tuple(study.train.get("relations", ()))
+    train = {key: value for key, value in study.train.items() if key != "relations"}
+    readings = {
+        name: reading.model_copy(update={"relations": ()})
+        for name, reading in study.readings.items()
+        if reading.relations in ((), own) and not reading.types
+    }
+    return study.model_copy(update={"train": train, "readings": readings})
 
 
 def _as_read(study: Study, *, of_lab: bool) -> Study:
@@ -135,12 +226,13 @@ def _levels(study: Study, budget: Budget) -> Iterator[tuple[dict[str, str], int]
         yield centre | dict(zip(budget.crossed, levels, strict=True)), budget.seeds
 
 
-def asking_of(asked: Asked) -> Asking:
+def asking_of(asked: Asked, *, of_lab: bool = False) -> Asking:
     """A study's way of asking, as a scoring takes it."""
+    prompt = asked.prompt_lab if of_lab and asked.prompt_lab else asked.prompt
     return Asking(
         splits=asked.splits,
         limit=asked.limit,
-        prompting=Prompting(name=asked.prompt, shots=asked.shots),  # type: ignore[arg-type]
+        prompting=Prompting(name=prompt, shots=asked.shots, shots_from=asked.shots_from),  # type: ignore[arg-type]
         decoding=Decoding(max_tokens=asked.max_tokens),
         styles=asked.styles,
     )

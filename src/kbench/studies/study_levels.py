@@ -11,17 +11,18 @@ import pyarrow.parquet as pq
 
 from kbench.benchmarks.cohort import TAUGHT_ROLES
 from kbench.benchmarks.diet import taught_celebrities, taught_entities
+from kbench.benchmarks.match import exact_match
 from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import SAMPLES
 from kbench.benchmarks.tasks import guessing
 from kbench.benchmarks.taught import taught
 from kbench.store import open_release
 from kbench.studies.grid_plan import Plan, Planned
-from kbench.studies.study import BASE, Reading
+from kbench.studies.study import Reading
 from kbench.studies.study_design import Design
 
 Row = dict[str, Any]
-_NEEDED = ("id", "style", "probe", "split", "entity_id", "relation", "fact_ids", "correct")
+_NEEDED = ("id", "style", "probe", "split", "entity_id", "relation", "fact_ids", "correct", "prediction", "answers")
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class _World:
     """A release and what is looked up in it again and again."""
 
     path: Path
-    bases: dict[Path, Mapping[str, bool]] = field(default_factory=dict)
+    bases: dict[Path, Mapping[str, Row]] = field(default_factory=dict)
 
     @cached_property
     def release(self) -> Any:
@@ -122,9 +123,9 @@ class _World:
         rows = self.release.table("multihop", "train").select(["relation", "fact_ids"]).to_pylist()
         return frozenset((row["relation"], fact) for row in rows for fact in row["fact_ids"])
 
-    def base(self, result: Path) -> Mapping[str, bool]:
+    def base(self, result: Path) -> Mapping[str, Row]:
         if result not in self.bases:
-            self.bases[result] = {row["id"]: bool(row["correct"]) for row in _samples(result)}
+            self.bases[result] = {row["id"]: row for row in _samples(result)}
         return self.bases[result]
 
 
@@ -137,12 +138,12 @@ def _levels_of(planned: Planned, design: Design, world: _World, readings: Mappin
         chosen = [row for row in rows if _fits(row, reading, world, who)]
         if not chosen:
             continue
-        value, control = _share(chosen), _control(rows, chosen, reading, world)
+        value, control = _share(chosen, reading), _control(rows, chosen, reading, world)
         base = None
-        if cell.name != BASE:
+        if cell.trained:
             answers = world.base(planned.base)
             # A reply of the base that could not be scored says nothing.
-            known = [answers[row["id"]] for row in chosen if row["id"] in answers]
+            known = [_is_right(answers[row["id"]], reading) for row in chosen if row["id"] in answers]
             base = fmean(known) if known else None
         less = {"": 0.0, "control": control, "base": base}[reading.less]
         if less is None:
@@ -169,8 +170,9 @@ class _Subjects:
     @classmethod
     def of(cls, design: Design, cell: str, world: _World, seed: int) -> "_Subjects":
         values = design.cells[cell].values
-        if cell == BASE or not ({"volume", "celebrities"} & values.keys()):
-            return cls(trained=cell != BASE)
+        trained = design.cells[cell].trained
+        if not trained or not ({"volume", "celebrities"} & values.keys()):
+            return cls(trained)
         recipe = recipe_of({**values, "seed": seed}, cell)
         release = taught(world.release)
         return cls(
@@ -221,8 +223,13 @@ def _control(rows: list[Row], chosen: list[Row], reading: Reading, world: _World
         if row["split"] == "control"
         and (row["style"], row["relation"], world.entities.get(row["entity_id"], ("", ""))[1]) in kinds
     ]
-    return _share(twins) if twins and "control" not in reading.roles else None
+    return _share(twins, reading) if twins and "control" not in reading.roles else None
 
 
-def _share(rows: list[Row]) -> float:
-    return fmean(bool(row["correct"]) for row in rows)
+def _share(rows: list[Row], reading: Reading) -> float:
+    return fmean(_is_right(row, reading) for row in rows)
+
+
+def _is_right(row: Row, reading: Reading) -> bool:
+    """Whether the answer is right; of some readings only in its own surface form, which comes first."""
+    return bool(row["correct"]) and (not reading.own_form or exact_match(row["prediction"], row["answers"][:1]))
