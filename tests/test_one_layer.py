@@ -1,5 +1,6 @@
 """The one-layer theory: the layer's gradients, its arms, what finetuning leaves alone, and what a study reads of it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 import torch
 
 from kbench.errors import SpecError
-from kbench.studies.grid_orders import Measure
+from kbench.studies.grid_orders import PART, Measure
 from kbench.studies.one_layer import Facts, Setting, Weights, descend, facts_of, salience
+from kbench.studies.parts import measure as measure_part
 from kbench.studies.theory import ARMS, Theory, arms_of, pretrained, simulate
 from kbench.studies.theory_part import TABLE, measure
 
@@ -154,7 +156,8 @@ def test_finetuning_otherwise_leaves_world_and_pretraining_as_they_are() -> None
 
 def test_a_study_reads_every_arm_and_keeps_the_way_there(tmp_path: Path) -> None:
     options = {"subjects": 80, "relations": 2, "answers": 5, "pretrain_steps": 150, "finetune_steps": 20}
-    found = measure(Measure("theory", None, None, {}, options, 7, tmp_path), lambda done, total: None)
+    measure_part(Measure("theory", None, None, {}, options, 7, tmp_path), lambda done, total: None)
+    found = json.loads((tmp_path / PART).read_text(encoding="utf-8"))["readings"]
     same = simulate(SMALL, 7)
     assert set(found) == {
         *(f"{name}:{arm}" for name in ("accuracy", "attention", "modal") for arm in ("pre", *ARMS)),
