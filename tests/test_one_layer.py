@@ -1,5 +1,6 @@
 """The one-layer theory: the layer's gradients, its arms, what finetuning leaves alone, and what a study reads of it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 import torch
 
 from kbench.errors import SpecError
-from kbench.studies.grid_orders import Measure
+from kbench.studies.grid_orders import PART, Measure
 from kbench.studies.one_layer import Facts, Setting, Weights, descend, facts_of, salience
+from kbench.studies.parts import measure as measure_part
 from kbench.studies.theory import ARMS, Theory, arms_of, pretrained, simulate
 from kbench.studies.theory_part import TABLE, measure
 
@@ -92,19 +94,25 @@ def test_halves_by_salience_among_facts_with_the_same_answer_have_the_same_answe
     assert answers("salience", "top") != answers("salience", "bottom")
 
 
-def test_the_facts_that_are_asked_keep_their_salience_while_their_answers_are_lost() -> None:
-    """The point of the theory: nothing is forgotten, the layer only looks away."""
-    told = replace(Setting(), tuned="all")
+@pytest.mark.parametrize("tuned", ["attention", "all"])
+def test_the_facts_that_are_asked_keep_their_salience_while_their_answers_are_lost(tuned: Any) -> None:
+    """The point of the theory: nothing is forgotten, the layer only looks away. And looks are of the held-out facts."""
+    told = Setting(pretrain_steps=400, finetune_steps=80, tuned=tuned)
     facts = facts_of(told, 100)
     base = pretrained(told, facts)
     arm = arms_of(told, facts, base, 100)["bottom"]
     after = base
-    for _ in range(20):
-        after = descend(after, facts, arm / arm.sum(), told.finetune_rate, "all")
+    for _ in range(told.finetune_steps):
+        after = descend(after, facts, arm / arm.sum(), told.finetune_rate, tuned)
     asked = ~facts.train
     assert (salience(after, facts)[asked] == salience(base, facts)[asked]).all()
-    before, now = ((part.logits().argmax(-1) == facts.token)[asked].mean() for part in (base, after))
-    assert now < before
+    before, now = (part.logits().argmax(-1) == facts.token for part in (base, after))
+    assert now[asked].mean() < before[asked].mean()
+    last = simulate(told, 100).last
+    assert (last["pre"].accuracy, last["bottom"].accuracy) == (before[asked].mean(), now[asked].mean())
+    assert last["bottom"].attention == pytest.approx(after.attention()[asked].mean())
+    assert last["bottom"].fitted == now[arm].mean()
+    assert last["bottom"].salience == pytest.approx(salience(after, facts)[arm].mean())
 
 
 def test_the_default_shows_the_order_that_the_theory_expects_of_the_halves(theory: Theory) -> None:
@@ -148,7 +156,8 @@ def test_finetuning_otherwise_leaves_world_and_pretraining_as_they_are() -> None
 
 def test_a_study_reads_every_arm_and_keeps_the_way_there(tmp_path: Path) -> None:
     options = {"subjects": 80, "relations": 2, "answers": 5, "pretrain_steps": 150, "finetune_steps": 20}
-    found = measure(Measure("theory", None, None, {}, options, 7, tmp_path), lambda done, total: None)
+    measure_part(Measure("theory", None, None, {}, options, 7, tmp_path), lambda done, total: None)
+    found = json.loads((tmp_path / PART).read_text(encoding="utf-8"))["readings"]
     same = simulate(SMALL, 7)
     assert set(found) == {
         *(f"{name}:{arm}" for name in ("accuracy", "attention", "modal") for arm in ("pre", *ARMS)),

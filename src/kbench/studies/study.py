@@ -207,6 +207,12 @@ class Budget(_Value):
     parts: dict[str, int] = {}
     options: dict[str, dict[str, Any]] = {}
     """Of a part, options that are otherwise here."""
+    world: str = ""
+    """The recipe of the releases, where it is another than the study's."""
+    lab: dict[str, Any] = {}
+    """Fields of the lab's recipe that are otherwise here."""
+    train_lab: dict[str, Any] = {}
+    """Fields of every recipe of the lab's models that are otherwise here."""
 
 
 class Study(_Value):

@@ -42,6 +42,7 @@ def load_study(name: str) -> Study:
     except ValidationError as errors:
         raise SpecError(f"{path}: {_told(errors)}") from None
     worlds = {"world": study.world, **{f"variants.{n}.world": v.world for n, v in study.variants.items() if v.world}}
+    worlds |= {f"budgets.{n}.world": b.world for n, b in study.budgets.items() if b.world}
     for key, world in worlds.items():
         if not (path.parent / world).is_file():
             raise SpecError(f"{path}: {key}: expected a recipe {world!r} in {path.parent}, found none: copy it too")
@@ -49,7 +50,12 @@ def load_study(name: str) -> Study:
         name: variant.model_copy(update={"world": str(path.parent / variant.world)}) if variant.world else variant
         for name, variant in study.variants.items()
     }
-    study = study.model_copy(update={"world": str(path.parent / study.world), "variants": variants})
+    budgets = {
+        name: budget.model_copy(update={"world": str(path.parent / budget.world)}) if budget.world else budget
+        for name, budget in study.budgets.items()
+    }
+    own = {"world": str(path.parent / study.world), "variants": variants, "budgets": budgets}
+    study = study.model_copy(update=own)
     _check(study, str(path))
     return study
 
@@ -188,6 +194,11 @@ def _check_recipes(study: Study, where: str) -> None:
         if part.kind == "tones" and len(part.options.get("tones", ())) < 2:
             raise SpecError(f"{where}: parts.{name}: options.tones must name two tones or more")
     check_lab(study.lab, f"{where}: lab")
+    for name, budget in study.budgets.items():
+        check_lab(budget.lab, f"{where}: budgets.{name}: lab")
+        centre = [study.factors[factor].levels[level] for factor, level in study.centre.items()]
+        values = {key: value for each in centre for key, value in each.items()}
+        recipe_of({**shared, **budget.train_lab, **values}, f"{where}: budgets.{name}: train_lab")
     for name, variant in study.variants.items():
         check_lab(variant.lab, f"{where}: variants.{name}: lab")
 

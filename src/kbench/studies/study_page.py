@@ -100,6 +100,8 @@ def command_of(design: Design) -> str:
     """The command that runs the same again; its `--out` apart."""
     words = ["kbench study", design.study.name, "--budget", design.name]
     words += [] if design.is_lab else ["--model", design.model]
+    words += ["--release", design.release] if design.release else []
+    words += [f"--variant {name}={model}" for name, model in design.models.items()]
     seeds = design.seeds
     if seeds != CONFIRMATION[: design.budget.seeds]:
         in_a_row = seeds == tuple(range(seeds[0], seeds[-1] + 1))
