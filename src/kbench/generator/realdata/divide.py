@@ -92,7 +92,7 @@ def _one_a_question(items: Iterable[Item], left_out: Counter[str]) -> list[Item]
     """Each question once, with all its answers; one about two subjects has no answer that is right."""
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
-        groups[same(item.question)].append(item)
+        groups["\n".join([same(item.question), *item.choices])].append(item)
     kept = []
     for group in groups.values():
         first = min(group, key=_order)
