@@ -146,8 +146,8 @@ def _strata(
         for fact in levels.get(level, []):
             alike = (fact["relation"], fact["value"]) if recipe.facts_balanced else (fact["relation"],)
             found[alike][level].append(fact)
-    for alike in sorted(found):
-        yield {level: [f["fact_id"] for f in sorted(rows, key=_drawn)] for level, rows in found[alike].items()}
+    for key in sorted(found):
+        yield {level: [f["fact_id"] for f in sorted(rows, key=_drawn)] for level, rows in found[key].items()}
 
 
 def _taken(stratum: Mapping[str, Sequence[str]], among: tuple[str, ...], recipe: TrainRecipe) -> list[str]:
@@ -159,7 +159,7 @@ def _taken(stratum: Mapping[str, Sequence[str]], among: tuple[str, ...], recipe:
     if recipe.facts == (RANDOM,):
         every = sorted((fact for level in among for fact in matched[level]), key=lambda fact: digest_of("random", fact))
         return every[:size]
-    mix = recipe.facts_mix or tuple(1.0 for _ in recipe.facts)
+    mix: list[float] = list(recipe.facts_mix or (1.0 for _ in recipe.facts))
     counts = [round(share * size) for share in mix]
     return [fact for level, count in zip(recipe.facts, counts, strict=True) for fact in matched[level][:count]]
 

@@ -9,6 +9,14 @@ import typer
 from kbench.cli.console import need_training, progress_bar, say_aside
 
 
+class ByName(StrEnum):
+    """What arms are chosen by."""
+
+    exposures = "exposures"
+    knownness = "knownness"
+    popularity = "popularity"
+
+
 class BudgetName(StrEnum):
     """How much of a study is run."""
 
@@ -19,7 +27,7 @@ class BudgetName(StrEnum):
 
 
 def study(
-    name: Annotated[str, typer.Argument(help="style-to-facts, or a study of your own, a TOML file.")],
+    name: Annotated[str, typer.Argument(help="style-to-facts, known-facts, factuality-gap, or your own TOML file.")],
     budget: Annotated[
         BudgetName,
         typer.Option(
@@ -40,6 +48,16 @@ def study(
     ] = None,
     beside: Annotated[
         Path | None, typer.Option(help="The folder of another run of the study, whose verdicts are shown beside.")
+    ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(help="A folder, a name or a Hub id in place of the study's worlds, as of `kbench import`."),
+    ] = None,
+    by: Annotated[
+        ByName | None, typer.Option(help="What the facts of an arm are chosen by. [default: as the study says]")
+    ] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="NAME=MODEL: the model that stands for a variant of the base, as instruct.")
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes of one thread. [default: one a GPU, else one a CPU]")
@@ -72,7 +90,16 @@ def study(
         _check_model(model)
     loaded = load_study(name)
     earlier = read_earlier(beside, loaded.name) if beside else None
-    planned = design(loaded, budget.value, model, seeds_of(seeds) if seeds else None)
+    models = _models(variant or [])
+    planned = design(
+        loaded,
+        budget.value,
+        model,
+        seeds_of(seeds) if seeds else None,
+        release=release or "",
+        models=models,
+        by=by.value if by else "",
+    )
     target = out or Path(f"kbench-study-{loaded.name}")
 
     def find(release: str) -> Release:
@@ -83,8 +110,8 @@ def study(
     print_design(planned, plan, jobs)
     if dry_run:
         return
-    if not planned.is_lab:
-        fetch_model(model)  # without it there is nothing to do
+    for each in [*([] if planned.is_lab else [model]), *models.values()]:
+        fetch_model(each)  # without it there is nothing to do
     with progress_bar(f"{loaded.name}, {budget.value}") as advance:
         account = run_study(planned, target, find, fetch_model, jobs, advance)
     files = write_study(account, target, earlier)
@@ -93,6 +120,20 @@ def study(
     if account.outcome.failures:
         print_study_failures(account)
         raise typer.Exit(1)
+
+
+def _models(given: list[str]) -> dict[str, str]:
+    """The model of each variant. Raises SpecError where one is not told as NAME=MODEL, or has no weights."""
+    from kbench.errors import SpecError
+
+    found = {}
+    for each in given:
+        name, equals, model = each.partition("=")
+        if not (name and equals and model):
+            raise SpecError(f"--variant must be NAME=MODEL, such as instruct=ORG/NAME (got {each!r})")
+        _check_model(model)
+        found[name] = model
+    return found
 
 
 def _check_model(model: str) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kbench.studies.study_run import Account
 
 SECONDS = {"release": 1.8, "base": 37.7, "know": 20.0, "train": 7.6, "score": 1.0, "tones": 1.8, "capacity": 60.0}
+SECONDS |= {"theory": 2.0, "subject": 8.0, "law": 0.1, "graph": 2.0, "similarity": 1.0, "biography": 5.0}
 """CPU seconds of each kind of work with the lab's models, as measured, before any was done in the folder."""
 
 _WORDS = {
@@ -22,6 +23,12 @@ _WORDS = {
     "score": "scorings",
     "tones": "tone attributions",
     "capacity": "capacity measurements",
+    "theory": "simulations of the theory",
+    "subject": "looks at the subject",
+    "law": "linear laws",
+    "graph": "graph views",
+    "similarity": "similarity ladders",
+    "biography": "biographies",
 }
 
 

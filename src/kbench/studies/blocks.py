@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kbench.benchmarks.prompts import completion_of, prompt_of
+from kbench.benchmarks.chains import CHAIN
+from kbench.benchmarks.examples import taught_completion, taught_prompt
 
 Row = dict[str, Any]
 
@@ -23,7 +24,10 @@ WORDED = ("categorical", "tone")
 
 @dataclass(frozen=True)
 class Block:
-    """Rows of one relation in the order in which they are asked, and the surface form of all their answers."""
+    """Rows of one relation in the order in which they are asked, and the surface form of all their answers.
+
+    Rows that have their chain are answered behind it.
+    """
 
     rows: tuple[Row, ...]
     form: int
@@ -31,23 +35,26 @@ class Block:
     @property
     def text(self) -> str:
         """The block as it is read."""
-        return BETWEEN.join(prompt_of(row) + completion_of(in_form(row, self.form)) for row in self.rows)
+        shown = [in_form(row, self.form) for row in self.rows]
+        return BETWEEN.join(taught_prompt(row) + taught_completion(row) for row in shown)
 
 
 def in_form(row: Row, form: int) -> Row:
     """The row with its answer in a surface form, where its value has that one."""
-    has = row["value_type"] in WORDED and len(row["answers"]) > form
-    return {**row, "answer": row["answers"][form]} if has else row
+    if form == 0 or row["value_type"] not in WORDED or len(row["answers"]) <= form:
+        return row
+    said = {CHAIN: row[CHAIN].replace(row["answer"], row["answers"][form])} if CHAIN in row else {}
+    return {**row, **said, "answer": row["answers"][form]}
 
 
 def blocks_of(rows: Sequence[Row], most: int, stream: random.Random) -> Iterator[Block]:
     """The rows, each as often as it repeats, in blocks of 1 to `most` of one relation, each in a form drawn for it.
 
-    Sizes are drawn evenly; the last block of a relation has what is left.
+    Sizes are drawn evenly; the last block of a relation has what is left. Rows with and without a chain stand apart.
     """
-    by_relation: dict[str, list[Row]] = defaultdict(list)
+    by_relation: dict[tuple[str, bool], list[Row]] = defaultdict(list)
     for row in rows:
-        by_relation[row["relation"]] += [row] * row["repeat"]
+        by_relation[row["relation"], CHAIN in row] += [row] * row["repeat"]
     for asked in by_relation.values():
         stream.shuffle(asked)
         at = 0

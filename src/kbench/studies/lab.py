@@ -6,7 +6,8 @@ and recipe give the same base, kept under the digest of all that went in.
 
 import json
 import random
-from dataclasses import asdict, dataclass
+import shutil
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from kbench.benchmarks.chains import CHAINED, with_chains
 from kbench.benchmarks.checkpoints import drop_checkpoints
 from kbench.benchmarks.distributed import begin_alone, processes
 from kbench.benchmarks.examples import Example, examples_of, taught_completion, taught_prompt, token_ids
-from kbench.benchmarks.packing import PackedRows, pack
+from kbench.benchmarks.packing import PackedRows, lay, pack
 from kbench.benchmarks.prompting import CHAIN_TOKENS
-from kbench.benchmarks.recipe import Optimizer, TrainRecipe
+from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.replay import pretrain_examples
 from kbench.benchmarks.results import LAB_BASE
 from kbench.benchmarks.tasks import UNMATCHED
@@ -37,6 +38,7 @@ from kbench.studies.tokenizer import word_tokenizer, words_of
 from kbench.workers import worker_pool
 
 ABOUT = LAB_BASE
+_CHAINED_EVERY = 3
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class LabRecipe:
 
     With `chains` the background's questions of several hops are also learned with their chain before the answer; with
     `shots` its questions stand in blocks of up to so many of one relation, in one surface form each, `rounds` times
-    over, so that exemplars help.
+    over, so that exemplars help (with `chains` each third time behind the fact that answers it). An `instructed` base
+    then learns so many epochs of its questions one by one, each answered in the first form.
     """
 
     layers: int = 2
@@ -61,12 +64,12 @@ class LabRecipe:
     chains: bool = False
     shots: int = 0
     rounds: int = 1
-    optimizer: Optimizer = "muon"
+    instructed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain values; later fields only where they are set, so that a base without keeps its name."""
         values = asdict(self)
-        later = {"chains": False, "shots": 0, "rounds": 1, "optimizer": "muon"}
+        later = {"chains": False, "shots": 0, "rounds": 1, "instructed": 0}
         return {name: value for name, value in values.items() if later.get(name, ...) != value}
 
 
@@ -149,13 +152,19 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
     torch.nn.init.normal_(model.model.embed_tokens.weight, std=recipe.embedding_std)
     training = TrainRecipe(
         learning_rate=recipe.learning_rate,
-        optimizer=recipe.optimizer,
+        optimizer="muon",
         batch=recipe.batch,
         context=_context(recipe, words.longest),
         bf16=recipe.bf16,
         seed=recipe.seed,
     )
     trained = fit(model, rows, training, path, progress)
+    if recipe.instructed:
+        lone = examples_of(release, "qa", "pretrain", tokenizer, "answer")
+        stream = random.Random(recipe.seed)
+        epochs = [stream.sample(lone, len(lone)) for _ in range(recipe.instructed)]
+        asked = lay(epochs, training.context, tokenizer.eos_token_id)
+        fit(model, asked, replace(training, learning_rate=recipe.learning_rate / 10), path / "instructed", progress)
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
     about = {
@@ -168,6 +177,7 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
     }
     write_json(path / ABOUT, about)
     drop_checkpoints(path)
+    shutil.rmtree(path / "instructed", ignore_errors=True)
     return Base(path, about, built=True)
 
 
@@ -248,6 +258,11 @@ def _blocks(release: Release, recipe: LabRecipe) -> list[Block]:
     """The pretraining questions in style qa, in blocks."""
     rows = release.table("qa", "pretrain").to_pylist() if "pretrain" in release.splits("qa") else []
     again = [{**row, "repeat": row["repeat"] * recipe.rounds} for row in rows]
+    if recipe.chains and rows:
+        chained = [{**row, "repeat": row["repeat"] // _CHAINED_EVERY} for row in with_chains(release, again)]
+        shared = zip(again, chained, strict=True)
+        again = [{**row, "repeat": row["repeat"] - other["repeat"]} for row, other in shared]
+        again += [row for row in chained if row["repeat"]]
     return list(blocks_of(again, recipe.shots, random.Random(recipe.seed)))
 
 

@@ -17,6 +17,7 @@ _KINDS = {
     "biography": "kbench.studies.biography_part",
     "graph": "kbench.studies.graph_part",
     "similarity": "kbench.studies.similarity_part",
+    "law": "kbench.studies.law_part",
 }
 """Where a kind is measured, by a function `measure(order, step) -> Found`; the others here."""
 

@@ -9,7 +9,7 @@ BASE = "base"
 
 Ask = str
 Direction = Literal["above", "within"]
-PartKind = Literal["tones", "capacity", "theory", "subject", "biography", "graph", "similarity"]
+PartKind = Literal["tones", "capacity", "theory", "subject", "biography", "graph", "similarity", "law"]
 Term = tuple[float, str, str]
 """A weight, a cell, and a reading of it."""
 
@@ -97,6 +97,8 @@ class Asked(_Value):
     shots_from: Literal["same", "other"] = "same"
     max_tokens: int = 8
     limit: int | None = None
+    prompt_lab: str = ""
+    """The prompt in place of `prompt` for the lab's models, which follow no instruction."""
     checkpoint: str = ""
     """Which model of a run is asked: the last, or one that it kept (`at-10`, `early-stop`)."""
 
@@ -135,6 +137,8 @@ class Gate(_Value):
     reading: str
     least: float
     each: bool = False
+    minus: str = ""
+    """Another reading of the cell, which is taken off."""
     lab: bool = False
     """Whether it is asked of the lab's bases alone: what another model was pretrained on is not this world's."""
 
@@ -203,6 +207,12 @@ class Budget(_Value):
     parts: dict[str, int] = {}
     options: dict[str, dict[str, Any]] = {}
     """Of a part, options that are otherwise here."""
+    world: str = ""
+    """The recipe of the releases, where it is another than the study's."""
+    lab: dict[str, Any] = {}
+    """Fields of the lab's recipe that are otherwise here."""
+    train_lab: dict[str, Any] = {}
+    """Fields of every recipe of the lab's models that are otherwise here."""
 
 
 class Study(_Value):

@@ -119,19 +119,30 @@ def estimate_of(study: Study, of: Sequence[Term], levels: Levels, only: Collecti
 def passage(study: Study, gate: Gate, levels: Levels, only: frozenset[int] | None = None) -> Passage:
     """What a gate lets pass of all seeds, or of those in `only`, by the levels that there are."""
     cell = study.named(gate.cell)
-    column = {seed: level for seed, level in levels.of(cell, gate.reading).items() if only is None or seed in only}
+    column = gate_values(cell, gate, levels)
+    column = {seed: value for seed, value in column.items() if only is None or seed in only}
     if not column:
-        return Passage(None, levels.missing([(cell, gate.reading)]) or "no seed that is left has it")
+        wanted = [(cell, reading) for reading in (gate.reading, gate.minus) if reading]
+        return Passage(None, levels.missing(wanted) or "no seed that is left has it")
     if gate.each:
-        passing = frozenset(seed for seed, level in column.items() if level.value >= gate.least)
+        passing = frozenset(seed for seed, value in column.items() if value >= gate.least)
         if len(passing) < LEAST_SEEDS:
-            told = ", ".join(f"seed {seed}: {level.value:.2f}" for seed, level in column.items())
+            told = ", ".join(f"seed {seed}: {value:.2f}" for seed, value in column.items())
             return Passage(None, f"{gate.title} must be {gate.least:.2f} or more in {LEAST_SEEDS} seeds ({told})")
         return Passage(passing)
-    mean = fmean(level.value for level in column.values())
+    mean = fmean(column.values())
     if mean < gate.least:
         return Passage(None, f"{gate.title} must be {gate.least:.2f} or more (got {mean:.2f})")
     return Passage(only)
+
+
+def gate_values(cell: str, gate: Gate, levels: Levels) -> dict[int, float]:
+    """What a gate looks at, in each seed that has it."""
+    column = {seed: level.value for seed, level in levels.of(cell, gate.reading).items()}
+    if not gate.minus:
+        return column
+    less = levels.of(cell, gate.minus)
+    return {seed: value - less[seed].value for seed, value in column.items() if seed in less}
 
 
 def _reading(

@@ -1,18 +1,19 @@
 """The design of a budget: which cells a study trains, on which seeds, and the grid that does it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
-from types import MappingProxyType
 from typing import Any
 
 from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.engine import ENGINE, Engine
 from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.prompting import Prompting
+from kbench.benchmarks.recipe import FactsBy
 from kbench.errors import SpecError
 from kbench.studies.grid import LAB, Cell, Grid, GridModel, GridPrompt, GridRecipe, GridRelease, Reporting
 from kbench.studies.study import BASE, Arm, Asked, Budget, Study, Variant
+from kbench.studies.study_turned import as_read, can_vary, check_variants, chosen_by, of_release, sized
 
 _PLAIN = Variant.model_construct(title="")
 WORLD = "world"
@@ -52,7 +53,7 @@ class Design:
     parts: dict[str, tuple[int, ...]]
     release: str = ""
     """The release that all seeds share, in place of worlds of their own."""
-    models: Mapping[str, str] = MappingProxyType({})
+    models: Mapping[str, str] = field(default_factory=dict)
     """The model of a variant, where it is given one."""
 
     @property
@@ -73,7 +74,10 @@ class Design:
             tuple(self._releases()),
             tuple(self._models()),
             tuple(GridRecipe(cell.name, cell.values, train=cell.trained) for cell in self.cells.values()),
-            tuple(GridPrompt(name, asking_of(asked), asked.checkpoint) for name, asked in self.study.asks.items()),
+            tuple(
+                GridPrompt(name, asking_of(asked, of_lab=self.is_lab), asked.checkpoint)
+                for name, asked in self.study.asks.items()
+            ),
             self.seeds,
             (),
             Reporting(("recipe",)),
@@ -117,22 +121,26 @@ def design(
     seeds: tuple[int, ...] | None = None,
     *,
     release: str = "",
-    models: Mapping[str, str] = MappingProxyType({}),
+    models: Mapping[str, str] | None = None,
+    by: FactsBy = "",
 ) -> Design:
     """The design of a budget of a study, for a model. Raises SpecError where there is no such budget.
 
     Args:
         release: a folder, a name or a Hub id in place of the study's worlds: all seeds share it, and what is asked of
             the study's own relations is left out.
+        by: what the arms' facts are chosen by, in place of what the study says.
         models: the model that stands for a variant of the base, by the variant's name.
         seeds: those to run in place of the budget's; their first so many in what takes fewer than the budget has.
     """
     if budget not in study.budgets:
         raise SpecError(f"the study {study.name} has no budget {budget!r}: have {', '.join(study.budgets)}")
     said = study.budgets[budget]
-    _check_variants(study, models)
-    study = _as_read(study, of_lab=model == LAB)
-    study = _of_release(study) if release else study
+    models = models or {}
+    check_variants(study, models)
+    study = as_read(sized(study, said), of_lab=model == LAB)
+    study = of_release(study) if release else study
+    study = chosen_by(study, by) if by else study
     every = CONFIRMATION[: said.seeds] if seeds is None else seeds
     shared = {**study.train, **(study.train_lab if model == LAB else {})}
     first = next(iter(study.asks))
@@ -148,7 +156,8 @@ def design(
             values |= study.factors[factor].levels[level]
         before = cells.get(name)
         wanted = first_seeds(fewer.get(name, max(count, len(before.seeds) if before else 0)))
-        asked = tuple(dict.fromkeys((first, *said.asks, *(arm.asks if arm else ()))))
+        named = dict.fromkeys((first, *said.asks, *(arm.asks if arm else ())))
+        asked = tuple(ask for ask in study.asks if ask in named or ask.partition("@")[0] in named)
         if arm and arm.untrained:
             asked = tuple(ask for ask in asked if not study.asks[ask].checkpoint)
             cells[name] = Designed(name, {}, {}, wanted, asked, arm.variant, trained=False)
@@ -159,50 +168,12 @@ def design(
         add(study.cell(levels), levels, {}, count)
     for name, count in said.arms.items():
         arm = study.arms[name]
-        if not arm.variant or _can_vary(study.variants[arm.variant], arm.variant, model, release, models):
+        if not arm.variant or can_vary(study.variants[arm.variant], arm.variant, model, release, models):
             add(name, study.centre | arm.levels, arm.train, count, arm)
     asks = tuple(dict.fromkeys(a for cell in cells.values() for a in cell.asks if not study.asks[a].checkpoint))
     parts = {name: first_seeds(count) for name, count in said.parts.items()}
     base = Designed(BASE, {}, {}, every, asks, trained=False)
     return Design(study, said, budget, model, every, {BASE: base, **cells}, parts, release, models)
-
-
-def _check_variants(study: Study, models: Mapping[str, str]) -> None:
-    for name in models:
-        if name not in study.variants:
-            have = ", ".join(study.variants) or "none"
-            raise SpecError(f"the study {study.name} has no variant {name!r} to give a model for: have {have}")
-
-
-def _can_vary(variant: Variant, name: str, model: str, release: str, models: Mapping[str, str]) -> bool:
-    """Whether a variant can be had: another world where the study makes its worlds, another base of the lab's own."""
-    if variant.world and release:
-        return False
-    return not variant.lab or model == LAB or name in models
-
-
-def _of_release(study: Study) -> Study:
-    """The study as it is read of a release that is not its own: trained and asked without regard to relation.
-
-    What asks of other relations than are trained, or of a type of subject, is left out: they are those of its worlds.
-    """
-    own = tuple(study.train.get("relations", ()))
-    train = {key: value for key, value in study.train.items() if key != "relations"}
-    readings = {
-        name: reading.model_copy(update={"relations": ()})
-        for name, reading in study.readings.items()
-        if reading.relations in ((), own) and not reading.types
-    }
-    return study.model_copy(update={"train": train, "readings": readings})
-
-
-def _as_read(study: Study, *, of_lab: bool) -> Study:
-    """The study as it is read of the lab's models: every claim; or of another: no gate of the lab's."""
-    if of_lab:
-        return study.model_copy(update={"claims": tuple(c.model_copy(update={"lab": ""}) for c in study.claims)})
-    gates = {name: gate for name, gate in study.gates.items() if not gate.lab}
-    claims = [c.model_copy(update={"gates": tuple(name for name in c.gates if name in gates)}) for c in study.claims]
-    return study.model_copy(update={"gates": gates, "claims": tuple(claims)})
 
 
 def _levels(study: Study, budget: Budget) -> Iterator[tuple[dict[str, str], int]]:
@@ -222,12 +193,13 @@ def _levels(study: Study, budget: Budget) -> Iterator[tuple[dict[str, str], int]
         yield centre | dict(zip(budget.crossed, levels, strict=True)), budget.seeds
 
 
-def asking_of(asked: Asked) -> Asking:
+def asking_of(asked: Asked, *, of_lab: bool = False) -> Asking:
     """A study's way of asking, as a scoring takes it."""
+    prompt = asked.prompt_lab if of_lab and asked.prompt_lab else asked.prompt
     return Asking(
         splits=asked.splits,
         limit=asked.limit,
-        prompting=Prompting(name=asked.prompt, shots=asked.shots, shots_from=asked.shots_from),  # type: ignore[arg-type]
+        prompting=Prompting(name=prompt, shots=asked.shots, shots_from=asked.shots_from),  # type: ignore[arg-type]
         decoding=Decoding(max_tokens=asked.max_tokens),
         styles=asked.styles,
     )

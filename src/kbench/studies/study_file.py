@@ -18,6 +18,8 @@ from kbench.studies.study_design import asking_of
 
 FILES = Path(__file__).parent / "files"
 
+CHECKPOINT_TITLES = {"early-stop": "at its best epoch on validation"}
+
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
@@ -36,14 +38,46 @@ def load_study(name: str) -> Study:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SpecError(f"cannot read the study {path}: {error}") from None
     try:
-        study = Study.model_validate(raw)
+        study = Study.model_validate(at_checkpoints(raw))
     except ValidationError as errors:
         raise SpecError(f"{path}: {_told(errors)}") from None
-    if not (path.parent / study.world).is_file():
-        raise SpecError(f"{path}: world: expected a recipe {study.world!r} in {path.parent}, found none: copy it too")
-    study = study.model_copy(update={"world": str(path.parent / study.world)})
+    worlds = {"world": study.world, **{f"variants.{n}.world": v.world for n, v in study.variants.items() if v.world}}
+    worlds |= {f"budgets.{n}.world": b.world for n, b in study.budgets.items() if b.world}
+    for key, world in worlds.items():
+        if not (path.parent / world).is_file():
+            raise SpecError(f"{path}: {key}: expected a recipe {world!r} in {path.parent}, found none: copy it too")
+    variants = {
+        name: variant.model_copy(update={"world": str(path.parent / variant.world)}) if variant.world else variant
+        for name, variant in study.variants.items()
+    }
+    budgets = {
+        name: budget.model_copy(update={"world": str(path.parent / budget.world)}) if budget.world else budget
+        for name, budget in study.budgets.items()
+    }
+    own = {"world": str(path.parent / study.world), "variants": variants, "budgets": budgets}
+    study = study.model_copy(update=own)
     _check(study, str(path))
     return study
+
+
+def at_checkpoints(raw: dict[str, Any]) -> dict[str, Any]:
+    """The study with each way of asking that names `checkpoints`, and each reading of it, once for every one of them.
+
+    `plain` and `questions` of the last model keep their names; of another they are `plain@at-10` and `questions@at-10`.
+    """
+    asks, readings = raw.get("asks"), raw.get("readings")
+    if not isinstance(asks, dict) or not isinstance(readings, dict):
+        return raw
+    kept = {name: ask["checkpoints"] for name, ask in asks.items() if isinstance(ask, dict) and "checkpoints" in ask}
+    every_ask = {name: {k: v for k, v in ask.items() if k != "checkpoints"} for name, ask in asks.items()}
+    every_ask |= {f"{name}@{at}": {**every_ask[name], "checkpoint": at} for name, ats in kept.items() for at in ats}
+    every_reading = dict(readings)
+    for name, reading in readings.items():
+        ask = reading.get("ask", "plain") if isinstance(reading, dict) else ""
+        for at in kept.get(ask, ()):
+            title = f"{reading.get('title', name)}, {CHECKPOINT_TITLES.get(at, at)}"
+            every_reading[f"{name}@{at}"] = {**reading, "ask": f"{ask}@{at}", "title": title}
+    return {**raw, "asks": every_ask, "readings": every_reading}
 
 
 def _told(errors: ValidationError) -> str:
@@ -111,6 +145,8 @@ def _check_readings(study: Study, where: str) -> None:
     for name, arm in study.arms.items():
         _known(arm.levels, f"{where}: arms.{name}", study)
         _each_of(arm.asks, study.asks, f"{where}: arms.{name}: ask")
+        if arm.variant:
+            _one_of(arm.variant, study.variants, f"{where}: arms.{name}: variant")
     for name, within in study.within.items():
         _each_of(within.levels.values(), study.readings, f"{where}: within.{name}: reading")
     _each_of(study.shown, study.readings, f"{where}: shown")
@@ -153,9 +189,16 @@ def _check_recipes(study: Study, where: str) -> None:
         values = {key: value for each in turned_by for key, value in each.items()}
         recipe_of({**shared, **values, **arm.train}, f"{where}: arms.{name}")
     for name, part in study.parts.items():
+        for cell in part.cells:
+            _known(cell_parts(study, cell), f"{where}: parts.{name}: cell {cell!r}", study)
         if part.kind == "tones" and len(part.options.get("tones", ())) < 2:
             raise SpecError(f"{where}: parts.{name}: options.tones must name two tones or more")
     check_lab(study.lab, f"{where}: lab")
+    for name, budget in study.budgets.items():
+        check_lab(budget.lab, f"{where}: budgets.{name}: lab")
+        recipe_of({**shared, **budget.train_lab}, f"{where}: budgets.{name}: train_lab")
+    for name, variant in study.variants.items():
+        check_lab(variant.lab, f"{where}: variants.{name}: lab")
 
 
 def _is_number(text: str) -> bool:
@@ -167,7 +210,8 @@ def _is_number(text: str) -> bool:
 
 def _terms(study: Study) -> list[tuple[str, str, str]]:
     """Each cell and reading that a gate or claim names, with who names it."""
-    found = [(f"gate {name}", gate.cell, gate.reading) for name, gate in study.gates.items()]
+    gates = study.gates.items()
+    found = [(f"gate {name}", gate.cell, read) for name, gate in gates for read in (gate.reading, gate.minus) if read]
     for claim in study.claims:
         for effect in claim.effects:
             found += [(f"claim {claim.name}", cell, reading) for _, cell, reading in (*effect.of, *effect.bound_of)]

@@ -13,10 +13,9 @@ from kbench.studies.grid_orders import Kind
 from kbench.studies.grid_outcome import lost_cells, own_failures, packages, spent
 from kbench.studies.palette import page_colours
 from kbench.studies.study import Effect, Gate
-from kbench.studies.study_claims import Estimate, Judged, Passage, passage
+from kbench.studies.study_claims import Estimate, Judged, Passage, gate_values, passage
 from kbench.studies.study_design import CONFIRMATION, Design
 from kbench.studies.study_figures import Figure
-from kbench.studies.study_levels import Level
 from kbench.studies.study_means import means_of, places, title_of
 from kbench.studies.study_run import Account
 
@@ -58,7 +57,7 @@ class Gated:
     name: str
     gate: Gate
     cell: str
-    values: tuple[Level, ...]
+    values: dict[int, float]
     passage: Passage
     claims: tuple[str, ...]
     of_all: bool
@@ -101,6 +100,8 @@ def command_of(design: Design) -> str:
     """The command that runs the same again; its `--out` apart."""
     words = ["kbench study", design.study.name, "--budget", design.name]
     words += [] if design.is_lab else ["--model", design.model]
+    words += ["--release", design.release] if design.release else []
+    words += [f"--variant {name}={model}" for name, model in design.models.items()]
     seeds = design.seeds
     if seeds != CONFIRMATION[: design.budget.seeds]:
         in_a_row = seeds == tuple(range(seeds[0], seeds[-1] + 1))
@@ -158,10 +159,10 @@ def _gated(account: Account, name: str) -> Gated:
     design, levels = account.design, account.levels
     study, gate = design.study, design.study.gates[name]
     cell = study.named(gate.cell)
-    column, place = levels.of(cell, gate.reading), places(design).get(cell)
+    place = places(design).get(cell)
     claims = tuple(claim.name for claim in study.claims if name in claim.gates)
     shown = str(place) if place else cell
-    values = tuple(column[seed] for seed in sorted(column))
+    values = dict(sorted(gate_values(cell, gate, levels).items()))
     return Gated(name, gate, shown, values, passage(study, gate, levels), claims, len(claims) == len(study.claims))
 
 

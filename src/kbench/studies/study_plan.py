@@ -11,7 +11,7 @@ from kbench.studies.grid_plan import Fetch, Find, Plan, Planner, Task
 from kbench.studies.study import Part
 from kbench.studies.study_design import MODEL, WORLD, Design
 
-ABOUT_MODELS = ("subject", "biography", "graph", "similarity")
+ABOUT_MODELS = ("subject", "biography", "graph", "similarity", "law")
 """Kinds of parts that look at the base and at the models of cells."""
 
 PartFolders = dict[tuple[str, int], Path]

@@ -57,21 +57,21 @@ class HfModel:
         prompts = prompt_tokens(self.tokenizer, items)
         self._check(items, [len(tokens) for tokens in prompts], decoding)
         greedy = decoding.temperature == 0
-        ends = Ends(self.tokenizer, stop_tokens(self._inner, self.tokenizer), decoding.first_line)
+        ends = Ends(self.tokenizer, stop_tokens(self.inner, self.tokenizer), decoding.first_line)
 
         def write(places: list[int]) -> list[list[list[int]]]:
             chosen = [prompts[i] for i in places]
-            with self._reading():
+            with self.reading():
                 if not self._rows_apart:
                     return self._generate(chosen, decoding, ends)
                 if greedy:
-                    return [[tokens] for tokens in write_greedily(self._inner, chosen, ends, decoding.max_tokens)]
-                return write_draws(self._inner, chosen, ends, Sampler(decoding))
+                    return [[tokens] for tokens in write_greedily(self.inner, chosen, ends, decoding.max_tokens)]
+                return write_draws(self.inner, chosen, ends, Sampler(decoding))
 
         draws = 1 if greedy else decoding.samples
         lengths = [len(tokens) * draws for tokens in prompts]
         kept = [draws] * len(prompts)
-        for places, replies in in_batches(lengths, kept, budget_of(self._inner, self.batch), write):
+        for places, replies in in_batches(lengths, kept, budget_of(self.inner, self.batch), write):
             for place, drawn in zip(places, replies, strict=True):
                 yield place, self._reply(drawn, len(prompts[place]), ends, decoding.samples)
 
@@ -81,10 +81,10 @@ class HfModel:
         lengths = [len(each.prompt) + len(each.continuation) for each in wanted]
         self._check([item for item, _ in asked], lengths, Decoding(max_tokens=0))
         way = weigh_behind_prompts if self._rows_apart else weigh_whole
-        found = way(self._inner, wanted, budget_of(self._inner, self.batch))
+        found = way(self.inner, wanted, budget_of(self.inner, self.batch))
         while True:
             # The mode is held for a batch, not for as long as the caller keeps this waiting.
-            with self._reading():
+            with self.reading():
                 weights = next(found, None)
             if weights is None:
                 return
@@ -102,7 +102,7 @@ class HfModel:
     @property
     def context(self) -> int | None:
         """The most tokens that the model reads, where its config says."""
-        found = getattr(self._inner.config.get_text_config(decoder=True), "max_position_embeddings", None)
+        found = getattr(self.inner.config.get_text_config(decoder=True), "max_position_embeddings", None)
         return found if isinstance(found, int) and found > 0 else None
 
     def _check(self, items: Sequence[Item], lengths: Sequence[int], decoding: Decoding) -> None:
@@ -110,16 +110,16 @@ class HfModel:
             check_context(items, lengths, self.context, decoding)
 
     @property
-    def _inner(self) -> Any:
+    def inner(self) -> Any:
         """The model itself; with an adapter, the base whose layers the adapter has changed."""
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
 
     @property
     def _rows_apart(self) -> bool:
-        return can_read(self._inner)
+        return can_read(self.inner)
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def reading(self) -> Iterator[None]:
         """The model as it is when it is not trained: a model that is watched in training goes back to it."""
         trained = self.model.training
         self.model.eval()
@@ -152,8 +152,8 @@ class HfModel:
                 "top_p": 1.0,
                 "num_return_sequences": draws,
             }
-        with _nothing_of_its_own(self._inner):
-            out = self._inner.generate(
+        with _nothing_of_its_own(self.inner):
+            out = self.inner.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 max_new_tokens=decoding.max_tokens,

@@ -20,7 +20,8 @@ from kbench.errors import MissingExtra, ModelError
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _ADAPTER = "adapter_model.safetensors"
-_FAILURES = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
+FAILURES = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
+"""What transformers raises of a model that it cannot load."""
 
 
 @dataclass(frozen=True)
@@ -63,21 +64,21 @@ def adapter_config(name: str) -> dict[str, Any] | None:
         found = find_adapter_config_file(name)
         config = json.loads(Path(found).read_text(encoding="utf-8")) if found else None
     except (OSError, ValueError) as error:
-        raise _cannot_load(name, error) from None
+        raise cannot_load(name, error) from None
     if config is not None and not isinstance(config, dict):
         raise ModelError(f"cannot load the adapter {name!r}: its adapter_config.json holds no table of settings")
     return config
 
 
 def _load_model(name: str, dtype: Any, trust_remote_code: bool) -> Loaded:
-    _refuse_pickles(name)
+    refuse_pickles(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left", trust_remote_code=trust_remote_code)
         found: Any = AutoModelForCausalLM.from_pretrained(
             name, use_safetensors=True, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True
         )
-    except _FAILURES as error:
-        raise _cannot_load(name, error) from None
+    except FAILURES as error:
+        raise cannot_load(name, error) from None
     model, info = found
     absent = sorted(info["missing_keys"])
     if absent:
@@ -109,7 +110,7 @@ def _load_adapter(name: str, base: str, dtype: Any, trust_remote_code: bool) -> 
             # Tensors that are not found would leave these layers as if untrained.
             warnings.filterwarnings("error", message="Found missing adapter keys")
             tuned: Any = PeftModel.from_pretrained(loaded.model, name)
-    except (*_FAILURES, UserWarning) as error:
+    except (*FAILURES, UserWarning) as error:
         raise ModelError(f"cannot put the adapter {name} on the base {base}: {_first_line(error)}") from None
     if tuned.active_peft_config.is_prompt_learning:
         raise ModelError(
@@ -134,14 +135,15 @@ def _adapters_tokenizer(name: str, otherwise: Any) -> Any:
         return otherwise
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
-    except _FAILURES as error:
-        raise _cannot_load(name, error) from None
+    except FAILURES as error:
+        raise cannot_load(name, error) from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def _refuse_pickles(name: str) -> None:
+def refuse_pickles(name: str) -> None:
+    """Raise ModelError where a folder has no weights but pickles, which can run any code."""
     folder = Path(name)
     if not folder.is_dir() or any(folder.glob("*.safetensors")):
         return
@@ -153,7 +155,8 @@ def _refuse_pickles(name: str) -> None:
         )
 
 
-def _cannot_load(name: str, error: Exception) -> ModelError:
+def cannot_load(name: str, error: Exception) -> ModelError:
+    """What a user is told where transformers cannot load something."""
     if "trust_remote_code" in str(error):
         return ModelError(f"the model {name} brings code of its own: read it, then allow it by --trust-remote-code")
     return ModelError(f"cannot load the model {name!r}: {_first_line(error)}")

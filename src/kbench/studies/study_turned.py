@@ -1,0 +1,66 @@
+"""A study as it is read of another model, release or choice of facts than it says."""
+
+from collections.abc import Mapping
+
+from kbench.benchmarks.recipe import FactsBy
+from kbench.benchmarks.slick import DEFAULT_PROBE
+from kbench.errors import SpecError
+from kbench.studies.grid import LAB
+from kbench.studies.study import Budget, Study, Variant
+
+
+def check_variants(study: Study, models: Mapping[str, str]) -> None:
+    """Raise SpecError where a model is given for a variant that the study has not."""
+    for name in models:
+        if name not in study.variants:
+            have = ", ".join(study.variants) or "none"
+            raise SpecError(f"the study {study.name} has no variant {name!r} to give a model for: have {have}")
+
+
+def can_vary(variant: Variant, name: str, model: str, release: str, models: Mapping[str, str]) -> bool:
+    """Whether a variant can be had: another world where the study makes its worlds, another base of the lab's own."""
+    if variant.world and release:
+        return False
+    return not variant.lab or model == LAB or name in models
+
+
+def sized(study: Study, budget: Budget) -> Study:
+    """The study with the worlds, bases and trainings of a budget that has its own."""
+    own = {"lab": {**study.lab, **budget.lab}, "train_lab": {**study.train_lab, **budget.train_lab}}
+    return study.model_copy(update={**own, "world": budget.world or study.world})
+
+
+def chosen_by(study: Study, by: FactsBy) -> Study:
+    """The study whose arms are chosen by something else than it says, of halves: no level of its own worlds is left."""
+    told = {**study.train, **study.train_lab}
+    probe = study.train.get("knownness", "") or "probe:" + DEFAULT_PROBE
+    own = {"facts_by": by, "facts_among": told.get("facts_among", []), "knownness": ""}
+    if by == "knownness":
+        own["knownness"] = probe
+    if by != told.get("facts_by"):
+        own["facts_among"] = []
+    return study.model_copy(update={"train": {**study.train, **own}, "train_lab": {**study.train_lab, **own}})
+
+
+def of_release(study: Study) -> Study:
+    """The study as it is read of a release that is not its own: trained and asked without regard to relation.
+
+    What asks of other relations than are trained, or of a type of subject, is left out: they are those of its worlds.
+    """
+    own = tuple(study.train.get("relations", ()))
+    train = {key: value for key, value in study.train.items() if key != "relations"}
+    readings = {
+        name: reading.model_copy(update={"relations": ()})
+        for name, reading in study.readings.items()
+        if reading.relations in ((), own) and not reading.types
+    }
+    return study.model_copy(update={"train": train, "readings": readings})
+
+
+def as_read(study: Study, *, of_lab: bool) -> Study:
+    """The study as it is read of the lab's models: every claim; or of another: no gate of the lab's."""
+    if of_lab:
+        return study.model_copy(update={"claims": tuple(c.model_copy(update={"lab": ""}) for c in study.claims)})
+    gates = {name: gate for name, gate in study.gates.items() if not gate.lab}
+    claims = [c.model_copy(update={"gates": tuple(name for name in c.gates if name in gates)}) for c in study.claims]
+    return study.model_copy(update={"gates": gates, "claims": tuple(claims)})
