@@ -196,7 +196,9 @@ def _check_recipes(study: Study, where: str) -> None:
     check_lab(study.lab, f"{where}: lab")
     for name, budget in study.budgets.items():
         check_lab(budget.lab, f"{where}: budgets.{name}: lab")
-        recipe_of({**shared, **budget.train_lab}, f"{where}: budgets.{name}: train_lab")
+        centre = [study.factors[factor].levels[level] for factor, level in study.centre.items()]
+        values = {key: value for each in centre for key, value in each.items()}
+        recipe_of({**shared, **budget.train_lab, **values}, f"{where}: budgets.{name}: train_lab")
     for name, variant in study.variants.items():
         check_lab(variant.lab, f"{where}: variants.{name}: lab")
 

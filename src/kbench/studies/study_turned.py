@@ -33,6 +33,10 @@ def sized(study: Study, budget: Budget) -> Study:
 def chosen_by(study: Study, by: FactsBy) -> Study:
     """The study whose arms are chosen by something else than it says, of halves: no level of its own worlds is left."""
     told = {**study.train, **study.train_lab}
+    if not told.get("facts_by"):
+        raise SpecError(
+            f"the study {study.name} chooses no facts, so that there is nothing to choose by {by}: leave --by out"
+        )
     probe = study.train.get("knownness", "") or "probe:" + DEFAULT_PROBE
     own = {"facts_by": by, "facts_among": told.get("facts_among", []), "knownness": ""}
     if by == "knownness":

@@ -1,5 +1,6 @@
 """The part `subject` of a study: do its models listen to the subject of held-out questions?"""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,8 @@ def _readings(heard: Heard, base: Heard, known: Guessing) -> Found:
         found[kind] = {"value": own[kind], "rows": len(there), "entities": entities, "control": None}
         found[kind] |= {"base": below[kind], "chance": chance}
     found["attention"]["unnamed"] = heard.unnamed
+    for kind in found.keys() & {"sensitivity", "sensitivity_values"}:
+        found[kind]["most"] = mean(math.log(each.subjects) for each in heard.sensitivity if each)
     return found
 
 
