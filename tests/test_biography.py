@@ -45,7 +45,9 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, World]:
     assert tiny
     styles = ("qa", "article", "statement")
     made = {
-        name: generate(Recipe(SPECS[name](), "5", styles), tmp_path_factory.mktemp(name))[0]
+        name: generate(Recipe(SPECS[name]().with_exposure(implications=2), "5", styles), tmp_path_factory.mktemp(name))[
+            0
+        ]
         for name in ("known", "default")
     }
     found = {}
@@ -157,6 +159,22 @@ def test_a_value_that_several_relations_take_alike_is_said_to_be_ambiguous(world
     (claim,) = world.checker.check(f"{world.checker.pools.names[child]}, {facts['father']['value']}.", child).claims
     assert claim.right
     assert {"father", "spouse"} <= set(claim.relations)
+
+
+def test_somebody_said_to_be_married_to_herself_is_a_wrong_claim(worlds: dict[str, World]) -> None:
+    world = worlds["known"]
+    (subject,) = held_out(world.release, 1)
+    name = subject.name
+    told = world.checker.check(f"{name} is at home. The person she married is {name}.", subject.entity_id)
+    assert [(claim.relations, claim.right) for claim in told.claims] == [(("spouse",), False)]
+    assert not world.checker.check(f"{name} is at home. She is {name}.", subject.entity_id).claims
+
+
+def test_what_is_said_of_somebody_the_subject_is_tied_to_is_no_claim_of_the_subject(worlds: dict[str, World]) -> None:
+    world = worlds["known"]
+    rows = [row for row in world.release.table("statement", "train").to_pylist() if row["kind"] == "implication"]
+    assert {row["relation"] for row in rows} >= {"spouse.occupation"}
+    assert not [row["text"] for row in rows if world.checker.check(row["text"], row["entity_id"]).claims]
 
 
 def test_the_longest_value_counts_and_a_full_stop_in_it_ends_no_sentence() -> None:

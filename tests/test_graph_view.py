@@ -113,7 +113,7 @@ def test_a_prompt_adds_as_many_edges_of_the_background_as_it_has_shots(release: 
 def test_a_graph_part_reads_both_arms_at_every_checkpoint(order: Measure) -> None:
     found = read(given(order, "graph", known="known", unknown="unknown", shots=2, prompts=4))
     names = [f"reached:{cell}{kept}" for cell in ("known", "unknown") for kept in ("", "@epoch-3")]
-    names += [f"{what}:{kept}" for kept in ("last", "epoch-3") for what in ("delta", "delta_prompted")]
+    names += [f"{what}:{kept}" for kept in ("base", "last", "epoch-3") for what in ("delta", "delta_prompted")]
     assert sorted(found) == sorted(names)
     counts = json.loads((order.out / GRAPH).read_text(encoding="utf-8"))
     assert counts["edges_a_prompt"] == 2
@@ -121,6 +121,7 @@ def test_a_graph_part_reads_both_arms_at_every_checkpoint(order: Measure) -> Non
     whole = (one["trained"] + other["trained"]) / 2
     assert found["delta:last"]["value"] == pytest.approx((one["reached"] - other["reached"]) / whole)
     assert found["reached:known"]["value"] == found["reached:known"]["base"]  # its weights are the base's
+    assert found["delta:base"]["value"] == found["delta:last"]["value"]
     assert abs(found["delta_prompted:last"]["value"]) <= abs(found["delta:last"]["value"])
 
 

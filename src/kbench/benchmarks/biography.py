@@ -18,6 +18,8 @@ from kbench.store import Release
 
 _ALIKE = 0.5
 """How like the relation's phrasings a sentence without name or pronoun must be to count as about the subject."""
+_ALIKE_FAR = 0.8
+"""How like a phrasing of several hops one must be to be of somebody else whom the subject is tied to."""
 _ALIKE_OWN = 0.8
 """How like them one must be for the subject's own name to be a value in it (somebody married to himself)."""
 
@@ -94,7 +96,8 @@ class FactChecker:
 
         A sentence is about the subject where it says the subject's name, or goes on about it by a pronoun or like a
         line of a list, and no other entity was turned to since. Of values within one another the longest counts. A
-        value that several relations take belongs to the one whose phrasings the words around it are most like.
+        value that several relations take belongs to the one whose phrasings the words around it are most like; where
+        they are more like those of a relation of several hops (her employer's city), it is no claim of the subject.
 
         Raises ReleaseError where the release has no such entity.
         """
@@ -119,11 +122,13 @@ class FactChecker:
     def _meant(self, kind: str, told: Told) -> tuple[str, ...]:
         """The relations that a value is said for; none where a sentence that names nobody is like no phrasing."""
         words = self.words.get(kind)
-        if words is None or (told.named and not told.own and len(told.values) == 1):
+        if words is None:
             return tuple(told.values) if told.named and not told.own else ()
         relations, alike = words.likeliest(told.values, told.words)
         least = _ALIKE_OWN if told.own else 0.0 if told.named else _ALIKE
-        return relations if alike >= least else ()
+        # "Her husband works as a dentist" is no claim of her own occupation.
+        far = max((words.likeness(name, told.words) for name in words.phrasings if "." in name), default=0.0)
+        return relations if alike >= least and not far > max(alike, _ALIKE_FAR) else ()
 
 
 def fact_checker(release: Release) -> FactChecker:
@@ -139,7 +144,7 @@ def fact_checker(release: Release) -> FactChecker:
     reader = TextReader(pools, _personal(pools, articles))
     phrasings: dict[str, list[tuple[str, Words]]] = defaultdict(list)
     for row, text in _single_facts(release):
-        if row["relation"] in pools.sizes:
+        if row["relation"] in pools.sizes or "." in row["relation"]:
             words = reader.words_beside(text, row["entity_id"], row["relation"])
             phrasings[pools.types[row["entity_id"]]].append((row["relation"], words))
     if "statement" not in release.configs():
@@ -149,13 +154,13 @@ def fact_checker(release: Release) -> FactChecker:
 
 
 def _single_facts(release: Release) -> Iterator[tuple[dict[str, Any], str]]:
-    """Rows that state or ask one fact, a few of each phrasing, and what each says."""
+    """Rows that state or ask one relation, a few of each phrasing, and what each says."""
     shown = Counter[str]()
     for style in _PHRASINGS:
         text = "text" if style == "statement" else "question"
         for row in _rows(release, style, ("template_id", "relation", "entity_id", "fact_ids", text)):
             key = f"{row['template_id']} {row['relation']}"
-            if len(row["fact_ids"]) == 1 and shown[key] < _ROWS:
+            if shown[key] < _ROWS and (len(row["fact_ids"]) == 1 or style == "statement"):
                 shown[key] += 1
                 yield row, row[text]
 

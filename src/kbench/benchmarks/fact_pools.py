@@ -71,7 +71,7 @@ def pools_of(release: Release) -> Pools:
     for row in release.table("facts", "train").to_pylist():
         relation, kind = row["relation"], types[row["subject_id"]]
         relations[kind][relation] = None
-        if row["value_type"] in ("numeric", "date"):
+        if row["value_type"] in ("numeric", "date") and row["number"] is not None:
             value: Value = float(row["number"])
             numbers[relation].add(float(row["number"]))
             if row["value_type"] == "numeric":

@@ -10,6 +10,9 @@ from kbench.benchmarks.said_values import Said, Sentence, Token, tokens_of
 HE_OR_SHE = frozenset({"he", "she", "his", "her", "him", "hers"})
 IT_OR_THEY = frozenset({"it", "its", "they", "their", "them", "theirs"})
 
+_SAY_NOTHING = HE_OR_SHE | IT_OR_THEY | {"s", "a", "an"}
+"""What tells no relation from another: pronouns, the end of a possessive, and articles that the value decides."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -62,11 +65,15 @@ class TextReader:
                 yield Told(values, words, tokens[said.first].start, tokens[said.last - 1].end, whole, named, own)
 
     def words_beside(self, text: str, subject_id: str, relation: str) -> Words:
-        """The words of a text that states or asks one fact, without its subject and values of its relation."""
+        """The words of a text that states or asks a relation, without its subject and values of the relation.
+
+        Of a relation of several hops, whatever value it may end in is left out.
+        """
         kind, tokens = self.pools.types[subject_id], tokens_of(text)
         said = [said for sentence in self.pools.finder.sentences(text, tokens) for said in sentence.said]
         mine = [one for one in said if self._names(one, subject_id)]
-        values = [one for one in said if one not in mine and relation in self.pools.candidates(kind, one)]
+        far = "." in relation
+        values = [one for one in said if one not in mine and (far or relation in self.pools.candidates(kind, one))]
         return _words(tokens, Sentence(0, len(tokens), tuple(said)), None, values, mine)
 
     def _values(self, kind: str, said: Said, mine: list[Said]) -> dict[str, Value]:
@@ -91,5 +98,5 @@ def _words(tokens: list[Token], sentence: Sentence, said: Said | None, values: l
     return frozenset(
         token.text
         for place, token in enumerate(tokens[first:last], start=first)
-        if place not in hidden and token.text[0].isalpha() and token.text not in HE_OR_SHE | IT_OR_THEY | {"s"}
+        if place not in hidden and token.text[0].isalpha() and token.text not in _SAY_NOTHING
     )

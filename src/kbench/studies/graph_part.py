@@ -32,7 +32,8 @@ class Options:
 def measure(order: Measure, step: Step) -> Found:
     """`reached:NAME` of each run; `delta:CHECKPOINT` and `delta_prompted:CHECKPOINT` of the two arms.
 
-    The last model of a run is the checkpoint `last`. `graph.json` holds the counts.
+    The last model of a run is the checkpoint `last`, the model before training `base`: that is asked the facts of each
+    arm too. `graph.json` holds the counts.
 
     Raises:
         SpecError: an option is unknown, or a cell that it names is not among the runs at the same checkpoints.
@@ -44,27 +45,29 @@ def measure(order: Measure, step: Step) -> Found:
     pairs = _pairs(order, options)
     release = open_release(order.release)
     prompts = prompt_edges(release, _asked(release, options), options.shots, seed=order.seed)
-    questions = {name: trained_questions(release, path) for name, path in order.runs.items()}
+    # What a run was trained on is the same at all its checkpoints.
+    asked = {_cell(name): trained_questions(release, path) for name, path in order.runs.items()}
     arms: dict[str, Arm] = {}
-    base: dict[str, float] = {}
+    before: dict[str, Arm] = {}
     for done, (name, model) in enumerate(opened(order, release), start=1):
         if name == BASE:
-            cells = {run.partition("@")[0]: rows for run, rows in questions.items()}
-            base = {cell: reach(model, rows).share for cell, rows in cells.items()}
+            before = {cell: reach(model, rows) for cell, rows in asked.items()}
         else:
-            arms[name] = reach(model, questions[name])
+            arms[name] = reach(model, asked[_cell(name)])
         step(done, 1 + len(order.runs))
     found: Found = {}
     for name, arm in arms.items():
-        subjects = len({row["entity_id"] for row in questions[name]})
-        found[f"reached:{name}"] = _reading(arm.share, len(arm.trained), subjects, base[name.partition("@")[0]])
-    for checkpoint, (known, unknown) in pairs.items():
-        one, other = arms[known], arms[unknown]
+        subjects = len({row["entity_id"] for row in asked[_cell(name)]})
+        found[f"reached:{name}"] = _reading(arm.share, len(arm.trained), subjects, before[_cell(name)].share)
+    compared = {BASE: (before[options.known], before[options.unknown])}
+    compared |= {checkpoint: (arms[known], arms[unknown]) for checkpoint, (known, unknown) in pairs.items()}
+    subjects = len({row["entity_id"] for cell in (options.known, options.unknown) for row in asked[cell]})
+    for checkpoint, (one, other) in compared.items():
         rows = len(one.trained) + len(other.trained)
-        subjects = len({row["entity_id"] for name in (known, unknown) for row in questions[name]})
         found[f"delta:{checkpoint}"] = _reading(delta(one, other), rows, subjects)
         found[f"delta_prompted:{checkpoint}"] = _reading(delta_prompted(one, other, prompts), rows, subjects)
-    counts = {name: {"trained": len(arm.trained), "reached": len(arm.reached)} for name, arm in arms.items()}
+    every = {**{f"{BASE}:{cell}": arm for cell, arm in before.items()}, **arms}
+    counts = {name: {"trained": len(arm.trained), "reached": len(arm.reached)} for name, arm in every.items()}
     beside = {"prompts": len(prompts), "edges_a_prompt": sum(map(len, prompts)) / len(prompts)}
     order.out.mkdir(parents=True, exist_ok=True)
     write_json(order.out / GRAPH, {"arms": counts, **beside})
@@ -75,16 +78,21 @@ def _reading(value: float, rows: int, entities: int, base: float | None = None) 
     return {"value": value, "rows": rows, "entities": entities, "control": None, "base": base, "chance": None}
 
 
+def _cell(run: str) -> str:
+    """The cell that a run's name begins with."""
+    return run.partition("@")[0]
+
+
 def _pairs(order: Measure, options: Options) -> dict[str, tuple[str, str]]:
     """At each checkpoint the two arms' names among the runs."""
     for cell in (options.known, options.unknown):
-        if not any(name.partition("@")[0] == cell for name in order.runs):
-            have = ", ".join(dict.fromkeys(name.partition("@")[0] for name in order.runs)) or "none"
+        if not any(_cell(name) == cell for name in order.runs):
+            have = ", ".join(dict.fromkeys(_cell(name) for name in order.runs)) or "none"
             raise SpecError(
                 f"a part of kind 'graph' compares the cells in its options known and unknown, and {cell!r} is none of "
                 f"its cells: have {have}"
             )
-    kept = {name.partition("@")[2] for name in order.runs if name.partition("@")[0] == options.known}
+    kept = {name.partition("@")[2] for name in order.runs if _cell(name) == options.known}
     pairs = {}
     for name in sorted(kept):
         known, unknown = (f"{cell}@{name}" if name else cell for cell in (options.known, options.unknown))
