@@ -90,6 +90,11 @@ def study(
         _check_model(model)
     loaded = load_study(name)
     earlier = read_earlier(beside, loaded.name) if beside else None
+
+    def find(named: str) -> Release:
+        with progress_bar("pulling", "bytes") as advance:
+            return find_release(named, advance, say_aside)
+
     models = _models(variant or [])
     planned = design(
         loaded,
@@ -97,14 +102,11 @@ def study(
         model,
         seeds_of(seeds) if seeds else None,
         release=release or "",
+        styles=find(release).configs() if release else (),
         models=models,
         by=by.value if by else "",
     )
     target = out or Path(f"kbench-study-{loaded.name}")
-
-    def find(release: str) -> Release:
-        with progress_bar("pulling", "bytes") as advance:
-            return find_release(release, advance, say_aside)
 
     plan, _ = plan_study(planned, target, find, lambda given: fetch_model(given, download=False))
     print_design(planned, plan, jobs)

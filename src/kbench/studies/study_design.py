@@ -1,6 +1,6 @@
 """The design of a budget: which cells a study trains, on which seeds, and the grid that does it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -121,6 +121,7 @@ def design(
     seeds: tuple[int, ...] | None = None,
     *,
     release: str = "",
+    styles: Collection[str] = (),
     models: Mapping[str, str] | None = None,
     by: FactsBy = "",
 ) -> Design:
@@ -129,6 +130,7 @@ def design(
     Args:
         release: a folder, a name or a Hub id in place of the study's worlds: all seeds share it, and what is asked of
             the study's own relations is left out.
+        styles: those that the release has.
         by: what the arms' facts are chosen by, in place of what the study says.
         models: the model that stands for a variant of the base, by the variant's name.
         seeds: those to run in place of the budget's; their first so many in what takes fewer than the budget has.
@@ -139,7 +141,7 @@ def design(
     models = models or {}
     check_variants(study, models)
     study = as_read(sized(study, said), of_lab=model == LAB)
-    study = of_release(study) if release else study
+    study = of_release(study, styles) if release else study
     study = chosen_by(study, by) if by else study
     every = CONFIRMATION[: said.seeds] if seeds is None else seeds
     shared = {**study.train, **(study.train_lab if model == LAB else {})}

@@ -1,12 +1,14 @@
 """A study as it is read of another model, release or choice of facts than it says."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from kbench.benchmarks.recipe import FactsBy
 from kbench.benchmarks.slick import DEFAULT_PROBE
 from kbench.errors import SpecError
 from kbench.studies.grid import LAB
 from kbench.studies.study import Budget, Study, Variant
+
+QA, CHOICE = "qa", "choice"
 
 
 def check_variants(study: Study, models: Mapping[str, str]) -> None:
@@ -46,19 +48,30 @@ def chosen_by(study: Study, by: FactsBy) -> Study:
     return study.model_copy(update={"train": {**study.train, **own}, "train_lab": {**study.train_lab, **own}})
 
 
-def of_release(study: Study) -> Study:
+def of_release(study: Study, styles: Collection[str]) -> Study:
     """The study as it is read of a release that is not its own: trained and asked without regard to relation.
 
     What asks of other relations than are trained, or of a type of subject, is left out: they are those of its worlds.
+    So is what asks in styles that the release has not; where it has no plain questions, those with choices are asked.
     """
+    instead = {QA: CHOICE} if QA not in styles and CHOICE in styles else {}
     own = tuple(study.train.get("relations", ()))
     train = {key: value for key, value in study.train.items() if key != "relations"}
+    train["styles"] = [instead.get(style, style) for style in study.train.get("styles", [])]
     readings = {
-        name: reading.model_copy(update={"relations": ()})
+        name: reading.model_copy(update={"relations": (), "styles": _there(reading.styles, instead)})
         for name, reading in study.readings.items()
         if reading.relations in ((), own) and not reading.types
     }
-    return study.model_copy(update={"train": train, "readings": readings})
+    asks = {
+        name: asked.model_copy(update={"styles": tuple(s for s in _there(asked.styles, instead) if s in styles)})
+        for name, asked in study.asks.items()
+    }
+    return study.model_copy(update={"train": train, "readings": readings, "asks": asks})
+
+
+def _there(styles: tuple[str, ...], instead: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(instead.get(style, style) for style in styles)
 
 
 def as_read(study: Study, *, of_lab: bool) -> Study:
