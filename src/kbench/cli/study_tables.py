@@ -105,7 +105,7 @@ def _each(design: "Design", plan: "Plan", kind: str) -> tuple[float | None, str]
     spent = [each["cpu_s"] for each in told if each.get("status") == "done"]
     if spent:
         return sum(spent) / len(spent), ""
-    return (SECONDS[kind], "*") if design.is_lab else (None, "")
+    return (SECONDS[kind], "*") if design.is_lab and not design.budget.lab else (None, "")
 
 
 def print_verdicts(account: "Account") -> None:
