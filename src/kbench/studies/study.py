@@ -187,6 +187,16 @@ class Curve(_Value):
     levels: dict[str, str] = {}
 
 
+class Gap(_Value):
+    """Two cells side by side: the first of the readings is the one that the others are held against."""
+
+    title: str
+    better: str
+    worse: str
+    base: str = BASE
+    readings: tuple[str, ...] = Field(min_length=1)
+
+
 class Budget(_Value):
     """What is run: factors one at a time, pairs of them, or all with one another, each on the first so many seeds."""
 
@@ -241,6 +251,7 @@ class Study(_Value):
     gates: dict[str, Gate] = {}
     claims: tuple[Claim, ...]
     curves: dict[str, Curve] = {}
+    gaps: dict[str, Gap] = {}
     budgets: dict[str, Budget]
 
     def cell(self, levels: dict[str, str]) -> str:

@@ -97,7 +97,15 @@ def _told(errors: ValidationError) -> str:
 
 def _check(study: Study, where: str) -> None:
     """Raise SpecError at the first name that is not there, or recipe that cannot be."""
-    for check in (_check_names, _check_claims, _check_readings, _check_curves, _check_budgets, _check_recipes):
+    for check in (
+        _check_names,
+        _check_claims,
+        _check_readings,
+        _check_curves,
+        _check_gaps,
+        _check_budgets,
+        _check_recipes,
+    ):
         check(study, where)
 
 
@@ -160,6 +168,13 @@ def _check_curves(study: Study, where: str) -> None:
             if not _is_number(level):
                 raise SpecError(f"{where}: curves.{name}: the levels of {curve.factor} must be numbers (got {level!r})")
         _each_of(curve.readings, study.readings, f"{where}: curves.{name}: reading")
+
+
+def _check_gaps(study: Study, where: str) -> None:
+    for name, gap in study.gaps.items():
+        for cell in (gap.better, gap.worse, gap.base):
+            _known(cell_parts(study, cell), f"{where}: gaps.{name}: cell {cell!r}", study)
+        _each_of(gap.readings, study.readings, f"{where}: gaps.{name}: reading")
 
 
 def _check_budgets(study: Study, where: str) -> None:

@@ -16,6 +16,7 @@ from kbench.studies.study import Effect, Gate
 from kbench.studies.study_claims import Estimate, Judged, Passage, gate_values, passage
 from kbench.studies.study_design import CONFIRMATION, Design
 from kbench.studies.study_figures import Figure
+from kbench.studies.study_gaps import gap_rows
 from kbench.studies.study_means import means_of, places, title_of
 from kbench.studies.study_run import Account
 
@@ -85,6 +86,7 @@ def study_page(
         gates=[_gated(account, name) for name in design.study.gates],
         figures=figures,
         means=means_of(design, account.levels),
+        gaps=[(gap.title, gap_rows(design, account.levels, gap)) for gap in design.study.gaps.values()],
         left_out=not_run(design),
         releases=_releases(rows),
         failed=[(failure, len(lost_cells(failure, outcome))) for failure in own_failures(outcome)],
