@@ -24,7 +24,7 @@ from kbench.hub.find import find_release
 from kbench.store import Release, write_text
 from kbench.studies.grid import Cell, Reporting
 from kbench.studies.grid_file import load_grid
-from kbench.studies.grid_orders import Generate
+from kbench.studies.grid_orders import Generate, Train
 from kbench.studies.grid_plan import Plan, plan_grid
 from kbench.studies.grid_run import run_grid
 from kbench.studies.grid_scores import contrasts_of, levels_of
@@ -173,6 +173,10 @@ BAD = [
     ("[report]\ncontrast = 5", r"a contrast is .* \(got 5\)"),
     ("[report]\ncontrast = [['recipe', 'qa', 'qa']]", "a contrast is "),
     ("[report]\ncolumns = ['probe', 'recipe']\nrows = ['recipe']", "recipe stands in rows and columns"),
+    (
+        "[[recipe]]\nname = 'two'\nonly = ['Unknown']\nknownness = 'probe:slick'",
+        r"\[\[recipe\]\] two: no probe 'slick': expected a name such as slick-k4-g10-s16-t0.5-topk40",
+    ),
     ("[[recipe]]\nname = 'two'\nknownness = 5", r"\[\[recipe\]\] two: knownness must be a valid string \(got 5\)"),
     ("[[prompt]]\nname = 'two'\nsplits = [['test']]", "splits must be a list of pretrain, "),
     ("[[model]]\nname = 'two'\nfrom = 'lab'\nlab = 5", "lab must be a table such as { layers = 4 } \\(got 5\\)"),
@@ -268,6 +272,32 @@ def test_a_cell_is_another_where_a_file_of_its_recipe_holds_something_else_and_t
     first, moved, changed = (runs(tmp_path / name, said) for name, said in (("a", "x"), ("b", "x"), ("b", "y")))
     assert first == moved
     assert not first & changed
+
+
+PROBED = GRID.replace("batch = 4", "batch = 4\nonly = ['Unknown']\nknownness = 'probe:slick-k0-g1-s2-t0.5-topk40'")
+
+
+def test_labels_by_a_probe_are_made_once_for_a_base_and_before_the_trainings_that_read_them(
+    grid: Path, tmp_path: Path
+) -> None:
+    text = PROBED.replace('"world"', '"../world"')
+    plan = plan_of(grid_in(grid.parent / "probed", text), tmp_path / "out")
+    assert kinds(plan) == {"base": 1, "know": 1, "train": 4, "score": 10}
+    (labels,) = [task.folder for task in plan.tasks.values() if task.kind == "know"]
+    for task in plan.tasks.values():
+        if isinstance(task.order, Train):
+            assert labels in task.needs
+            assert task.order.values["knownness"] == str(labels)
+    told = run_grid_of(grid.parent / "probed" / "grid.toml", tmp_path / "out", "--dry-run").printed
+    assert ["facts", "to", "label", "1", "0", "1"] in [line.split()[:6] for line in told.splitlines()]
+    other = plan_of(grid_in(grid.parent / "probed", text.replace("s2", "s4")), tmp_path / "out")
+    assert not {p.run for p in plan.cells} & {p.run for p in other.cells if p.run}
+
+
+def test_a_probe_in_the_file_of_a_recipe_is_no_path(tmp_path: Path) -> None:
+    write_text(tmp_path / "arm.toml", 'only = ["Unknown"]\nknownness = "probe:slick-k0-g1-s2-t0.5-topk40"\n')
+    loaded = load_grid(grid_in(tmp_path, 'release = ["kbench-tiny"]\nmodel = ["lab"]\nrecipe = ["arm.toml"]\n'))
+    assert loaded.recipes[0].values["knownness"] == "probe:slick-k0-g1-s2-t0.5-topk40"
 
 
 def test_a_grid_ends_in_a_table_a_page_and_a_row_a_cell_and_probe(finished: Done) -> None:

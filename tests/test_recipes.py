@@ -18,6 +18,9 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
+CHOICE: dict[str, Any] = {"facts": ("4", "0"), "facts_among": ("4", "0"), "facts_by": "exposures"}
+
+
 @pytest.mark.parametrize(
     ("changes", "expected_error"),
     [
@@ -49,7 +52,10 @@ def written(folder: Path, text: str) -> Path:
             "idk = true needs a style of questions (styles: article)",
         ),
         ({"curriculum": "known-first"}, "curriculum = 'known-first' needs knownness, the folder"),
-        ({"knownness": "labels"}, "knownness = 'labels' is used by none of only, idk, curriculum, known_at_end"),
+        (
+            {"knownness": "labels"},
+            "knownness = 'labels' is used by none of facts_by, only, idk, curriculum, known_at_end",
+        ),
         ({"known_at_end": -0.1}, "known_at_end must be at least 0 and less than 1 (got -0.1)"),
         ({"method": "qlora"}, "method must be 'full' or 'lora' (got 'qlora')"),
         ({"lora_rank": 0}, "lora_rank must lie in 1 to 65,536 (got 0)"),
@@ -99,6 +105,24 @@ def written(folder: Path, text: str) -> Path:
         ),
         ({"watch": 2, "watch_styles": ("article",)}, "watch_styles: 'article' is no style of questions: have qa"),
         ({"patience": 2}, "patience = 2 needs watch, the questions asked each epoch, above 0 (got 0)"),
+        ({"facts": ("top",)}, "facts = ['top'] needs facts_by, what they are chosen by: exposures, knownness or"),
+        ({"facts_by": "exposures"}, "facts_by = 'exposures' needs facts, what is taken (got none)"),
+        ({"facts_among": ("4", "0")}, "facts_among = ['4', '0'] needs facts, what is taken (got none)"),
+        ({"facts_balanced": True}, "facts_balanced = true needs facts, what is taken (got none)"),
+        ({"facts_by": "fame", "facts": ("top",)}, "facts_by must be '', 'exposures', 'knownness' or 'popularity' (got"),
+        ({"facts": ("top",), "facts_by": "knownness"}, "facts_by = 'knownness' needs knownness, the folder of labels"),
+        ({**CHOICE, "facts": ("top", "random")}, "facts = ['top', 'random']: random and whole stand alone"),
+        ({**CHOICE, "facts": ("whole",), "facts_mix": (0.5,)}, "facts_mix has no use with facts = ['whole']: leave it"),
+        ({**CHOICE, "facts": ("4", "4")}, "facts must name each once (got '4' twice)"),
+        ({**CHOICE, "facts": ("9",)}, "facts: ['9'] is not among facts_among = ['4', '0']"),
+        ({**CHOICE, "facts_mix": (0.5,)}, "facts_mix must have a share for each of facts = ['4', '0'] (got [0.5])"),
+        ({**CHOICE, "facts_mix": (0.5, 1.5)}, "facts_mix must be of shares from 0 to 1 (got 1.5)"),
+        ({"relations": ("height", "height")}, "relations must name each once (got 'height' twice)"),
+        ({"keep": (0.0,)}, "keep must be of shares of the steps, more than 0 and less than 1 (got 0.0)"),
+        ({"keep": (0.5, 1.0)}, "keep must be of shares of the steps, more than 0 and less than 1 (got 1.0)"),
+        ({"keep": (0.5, 0.5)}, "keep must name each once (got 0.5 twice)"),
+        ({"watch_probes": ("known",)}, "watch_probes = ['known'] needs watch, the questions asked each epoch, above 0"),
+        ({"watch": 2, "watch_probes": ("guess",)}, "watch_probes: unknown probe 'guess': have recall, paraphrase"),
         ({"seed": -1}, "seed must lie in 0 to 4,294,967,295 (got -1)"),
     ],
 )
@@ -164,7 +188,17 @@ def test_files_that_a_recipe_names_lie_beside_it(tmp_path: Path) -> None:
 
 
 def test_every_field_survives_the_way_through_a_run_and_through_a_file(tmp_path: Path) -> None:
-    recipe = TrainRecipe(styles=("qa", "article"), watch=10, patience=3, knownness="labels", only=("Unknown",))
+    recipe = TrainRecipe(
+        styles=("qa", "article"),
+        watch=10,
+        patience=3,
+        knownness="labels",
+        only=("Unknown",),
+        facts=("4", "0"),
+        facts_by="exposures",
+        facts_mix=(0.5, 0.25),
+        keep=(0.2, 0.5),
+    )
     kept = recipe.to_dict()
     assert set(kept) == set(FIELDS)
     assert recipe_of(kept, "kbench_run.json") == recipe

@@ -54,8 +54,8 @@ def generate(
         style: `"qa"`, another style, several, or `"all"`.
         entities: new subject entities, rounded up to whole blocks; the spec's own number if None.
         seed: the seed of the world, any text; 7 is the text "7".
-        spec: a built-in world by name (default, known, lab, starter, style-to-facts), a TOML file, or the same tables
-            as a dict.
+        spec: a built-in world by name (default, known, known-facts, lab, starter, style-to-facts), a TOML file, or the
+            same tables as a dict.
         facts: your own facts instead of a world: CSV, JSONL or Parquet with the columns subject, relation, value.
         templates: the folder of a template pack; the built-in one if None.
         private: whether the seed is a secret, read from `seed_file` or the environment variable `KBENCH_SEED`.

@@ -161,8 +161,8 @@ def _taken(stratum: Mapping[str, Sequence[str]], among: tuple[str, ...], recipe:
         return every[:size]
     mix: list[float] = list(recipe.facts_mix or (1.0 for _ in recipe.facts))
     counts = [round(share * size) for share in mix]
-    taken = zip(_meant(recipe, among), counts, strict=True)
-    return [fact for level, count in taken for fact in matched[level][:count]]
+    levels = _meant(recipe, among)
+    return [fact for level, count in zip(levels, counts, strict=True) for fact in matched[level][:count]]
 
 
 def _drawn(fact: Row) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from kbench.benchmarks.labels import TABLE
 from kbench.benchmarks.recipe import FIELDS, TrainRecipe
+from kbench.benchmarks.slick import PROBE, read_probe
 from kbench.errors import SpecError
 from kbench.ids import file_sha256
 
@@ -34,15 +35,21 @@ def recipe_values(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: not valid TOML: {error}") from None
     _check_keys(raw, str(path))
-    for name in PATHS:
-        if isinstance(raw.get(name), str) and raw[name]:
-            raw[name] = str(path.parent / raw[name])
-    return raw
+    return paths_beside(raw, path.parent)
+
+
+def paths_beside(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The values with the paths among them, which are told from a folder, as seen from here."""
+
+    def is_path(name: str, value: Any) -> bool:
+        return name in PATHS and isinstance(value, str) and bool(value) and not value.startswith(PROBE)
+
+    return {name: str(folder / value) if is_path(name, value) else value for name, value in values.items()}
 
 
 def file_digests(values: Mapping[str, Any]) -> dict[str, str | None]:
     """The digest of each file that a recipe reads beside the release, by the recipe's field; None where it is gone."""
-    named = {name: Path(values[name]) for name in PATHS if values.get(name)}
+    named = {name: Path(values[name]) for name in PATHS if values.get(name) and not values[name].startswith(PROBE)}
     read = {name: path / TABLE if name == "knownness" else path for name, path in named.items()}
     return {name: file_sha256(path) if path.is_file() else None for name, path in read.items()}
 
@@ -54,7 +61,10 @@ def recipe_of(values: Mapping[str, Any], where: str) -> TrainRecipe:
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }
     try:
-        return TrainRecipe(**frozen)
+        recipe = TrainRecipe(**frozen)
+        if recipe.knownness.startswith(PROBE):
+            read_probe(recipe.knownness.removeprefix(PROBE))
+        return recipe
     except SpecError as error:
         raise SpecError(f"{where}: {error}") from None
 

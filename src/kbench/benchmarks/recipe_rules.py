@@ -85,10 +85,12 @@ def _check_lists(recipe: "TrainRecipe") -> None:
     for probe in recipe.watch_probes:
         if probe not in get_args(Probe):
             raise SpecError(f"watch_probes: unknown probe {probe!r}: have {', '.join(filter(None, get_args(Probe)))}")
-    for name in ("facts_mix", "keep"):
-        for value in getattr(recipe, name):
-            if not 0 <= value < 1 + (name == "facts_mix"):
-                raise SpecError(f"{name} must be of shares from 0 to 1 (got {value})")
+    for value in recipe.facts_mix:
+        if not 0 <= value <= 1:
+            raise SpecError(f"facts_mix must be of shares from 0 to 1 (got {value})")
+    for value in recipe.keep:
+        if not 0 < value < 1:
+            raise SpecError(f"keep must be of shares of the steps, more than 0 and less than 1 (got {value})")
     for name in ("styles", "tones", "only", "lora_targets", "watch_styles", "relations", "facts", "keep"):
         values = getattr(recipe, name)
         twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
@@ -179,7 +181,8 @@ def _choices(recipe: "TrainRecipe") -> Iterator[tuple[bool, str]]:
     """What goes together where facts are chosen."""
     for name in ("facts_among", "facts_mix", "facts_balanced", "facts_by"):
         given = getattr(recipe, name)
-        yield bool(given) and not recipe.facts, f"{name} = {given!r} needs facts, what is taken (got none)"
+        told = list(given) if isinstance(given, tuple) else "true" if given is True else repr(given)
+        yield bool(given) and not recipe.facts, f"{name} = {told} needs facts, what is taken (got none)"
     yield (
         bool(recipe.facts) and not recipe.facts_by,
         f"facts = {list(recipe.facts)} needs facts_by, what they are chosen by: exposures, knownness or popularity",
@@ -192,5 +195,9 @@ def _choices(recipe: "TrainRecipe") -> Iterator[tuple[bool, str]]:
     ends = ("top", "bottom", "random", "whole")
     whole = {"random", "whole"} & set(recipe.facts)
     yield len(recipe.facts) > 1 and bool(whole), f"facts = {list(recipe.facts)}: random and whole stand alone"
+    yield (
+        bool(recipe.facts_mix) and bool(whole),
+        f"facts_mix has no use with facts = {list(recipe.facts)}: leave it out",
+    )
     strange = [name for name in recipe.facts if among and name not in (*among, *ends)]
     yield bool(strange), f"facts: {strange[:1]} is not among facts_among = {list(among)}"

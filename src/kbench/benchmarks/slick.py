@@ -8,6 +8,9 @@ from kbench.benchmarks.recipe import Label
 from kbench.errors import SpecError
 
 DEFAULT_PROBE = "slick-k4-g10-s16-t0.5-topk40"
+
+PROBE = "probe:"
+"""What stands before the name of a probe, in place of a folder of labels, where a grid makes them."""
 _FORM = re.compile(r"slick-k(\d{1,2})-g(\d{1,3})-s(\d{1,3})-t(\d\.\d{1,2})-topk(\d{1,4})")
 
 

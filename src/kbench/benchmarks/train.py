@@ -90,13 +90,13 @@ class _Watcher(TrainerCallback):
 class _Keeper(TrainerCallback):
     """Keeps the model as it is after some of the steps, each in a folder of its own."""
 
-    def __init__(self, kept: Mapping[int, Path], tokenizer: Any) -> None:
+    def __init__(self, kept: Mapping[Path, int], tokenizer: Any) -> None:
         self._kept, self._tokenizer = kept, tokenizer
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        folder = self._kept.get(state.global_step)
-        if folder is not None and is_first():
-            _keep(kwargs["model"], self._tokenizer, folder)
+        for folder, step in self._kept.items() if is_first() else ():
+            if step == state.global_step:
+                _keep(kwargs["model"], self._tokenizer, folder)
 
 
 class _Trainer(Trainer):
@@ -210,9 +210,9 @@ def epoch_ends(rows: PackedRows, recipe: TrainRecipe) -> dict[int, int]:
     return {-(-end // recipe.batch): epoch for epoch, end in enumerate(ends, 1)}
 
 
-def kept_at(steps: int, recipe: TrainRecipe, out: Path) -> dict[int, Path]:
-    """The folder of the model after each of some steps, by the shares that the recipe keeps."""
-    return {max(1, round(share * steps)): out / kept_name(share) for share in recipe.keep}
+def kept_at(steps: int, recipe: TrainRecipe, out: Path) -> dict[Path, int]:
+    """The folders of the models that the recipe keeps by shares of the steps, and after which step each is."""
+    return {out / kept_name(share): max(1, round(share * steps)) for share in recipe.keep}
 
 
 def kept_name(share: float) -> str:

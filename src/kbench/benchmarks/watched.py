@@ -45,7 +45,8 @@ def watched_rows(release: Release, recipe: TrainRecipe) -> Watched:
     found = {"validation": validation, "train": taught}
     for split, rows in found.items():
         if not rows:
-            raise ReleaseError(f"the release {release.path} has no {split} questions to watch: set watch = 0")
+            of = f" of probe {' or '.join(recipe.watch_probes)}" if recipe.watch_probes and split != "train" else ""
+            raise ReleaseError(f"the release {release.path} has no {split} questions{of} to watch: set watch = 0")
     chosen = {
         split: tuple(
             Item(row, split, prompt_of(row))

@@ -51,7 +51,9 @@ Entities = Annotated[
     typer.Option(help="Entities with facts to learn, rounded up to whole blocks. [default: the spec's]"),
 ]
 Seed = Annotated[str, typer.Option(help="The seed of the world, any text.")]
-Spec = Annotated[str, typer.Option(help="A world: default, known, lab, starter, style-to-facts, or a TOML file.")]
+Spec = Annotated[
+    str, typer.Option(help="A world: default, known, known-facts, lab, starter, style-to-facts, or a TOML file.")
+]
 Private = Annotated[
     bool, typer.Option("--private", help="A world whose seed is a secret: from --seed-file or KBENCH_SEED.")
 ]

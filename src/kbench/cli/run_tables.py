@@ -19,6 +19,8 @@ def print_plan(plan: "Plan", target: Path, jobs: int | None) -> None:
     from kbench.studies.grid_run import default_jobs, gpus
 
     words = {"release": "releases to generate", "base": "bases to build", "train": "trainings", "score": "scorings"}
+    if any(task.kind == "know" for task in plan.tasks.values()):
+        words["know"] = "facts to label"
     table = plain_table(f"{len(plan.cells):,} cells in {target}")
     for name in ("work", "all", "done", "to do", "seconds each"):
         table.add_column(name, justify="left" if name == "work" else "right")

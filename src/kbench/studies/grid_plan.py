@@ -11,6 +11,7 @@ from kbench import __version__
 from kbench.benchmarks.knownness import KNOWNNESS
 from kbench.benchmarks.recipe_file import file_digests
 from kbench.benchmarks.results import RUN, model_digests, read_result
+from kbench.benchmarks.slick import PROBE
 from kbench.errors import KbenchError
 from kbench.ids import json_digest
 from kbench.store import MANIFEST, Release
@@ -28,9 +29,6 @@ from kbench.studies.grid_orders import (
     Train,
     seeded_recipe,
 )
-
-PROBE = "probe:"
-"""What stands before the name of a probe, in place of a folder of labels: the grid makes them."""
 
 Find = Callable[[str], Release]
 """The release that a name means: a folder, one on the shelf, or one on the Hub."""

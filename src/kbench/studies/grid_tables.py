@@ -10,7 +10,7 @@ from kbench.benchmarks.engine import Backend, Engine
 from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.prompting import NAMES, Prompting, default_max_tokens
 from kbench.benchmarks.recipe import FIELDS
-from kbench.benchmarks.recipe_file import PATHS, recipe_of, recipe_values
+from kbench.benchmarks.recipe_file import paths_beside, recipe_of, recipe_values
 from kbench.errors import SpecError
 from kbench.schema import SPLITS
 from kbench.studies.grid import LAB, GridModel, GridPrompt, GridRecipe, GridRelease
@@ -68,7 +68,7 @@ def read_recipe(table: Table, where: str, beside: Path) -> GridRecipe:
     given = {key: value for key, value in table.items() if key not in ("name", "from", "train")}
     if not train and (given or "from" in table):
         raise SpecError(f"{where}: train = false is the base itself: it takes no {', '.join(given) or 'from'}")
-    values = _beside(given, beside)
+    values = paths_beside(given, beside)
     if "from" in table:
         told = recipe_values(beside / str(table["from"]))
         values = {**{key: value for key, value in told.items() if key != "seed"}, **values}
@@ -153,11 +153,3 @@ def _check_like(default: Any, value: Any, where: str) -> None:
 def _found_beside(source: str, beside: Path) -> str:
     """A path that exists beside the grid file, as seen from here; anything else as it stands."""
     return str(beside / source) if source and source != LAB and (beside / source).exists() else source
-
-
-def _beside(values: Table, beside: Path) -> Table:
-    """The values with the paths among them as seen from here."""
-    return {
-        key: str(beside / value) if key in PATHS and value and isinstance(value, str) else value
-        for key, value in values.items()
-    }

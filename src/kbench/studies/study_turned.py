@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from kbench.benchmarks.recipe import FactsBy
-from kbench.benchmarks.slick import DEFAULT_PROBE
+from kbench.benchmarks.slick import DEFAULT_PROBE, PROBE
 from kbench.errors import SpecError
 from kbench.studies.grid import LAB
 from kbench.studies.study import Budget, Study, Variant
@@ -39,7 +39,7 @@ def chosen_by(study: Study, by: FactsBy) -> Study:
         raise SpecError(
             f"the study {study.name} chooses no facts, so that there is nothing to choose by {by}: leave --by out"
         )
-    probe = study.train.get("knownness", "") or "probe:" + DEFAULT_PROBE
+    probe = study.train.get("knownness", "") or PROBE + DEFAULT_PROBE
     own = {"facts_by": by, "facts_among": told.get("facts_among", []), "knownness": ""}
     if by == "knownness":
         own["knownness"] = probe
