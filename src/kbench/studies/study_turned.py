@@ -1,7 +1,9 @@
 """A study as it is read of another model, release or choice of facts than it says."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
+from kbench.benchmarks.chosen import HALVES, RANDOM, WHOLE
 from kbench.benchmarks.recipe import FactsBy
 from kbench.benchmarks.slick import DEFAULT_PROBE, PROBE
 from kbench.errors import SpecError
@@ -46,6 +48,28 @@ def chosen_by(study: Study, by: FactsBy) -> Study:
     if by != told.get("facts_by"):
         own["facts_among"] = []
     return study.model_copy(update={"train": {**study.train, **own}, "train_lab": {**study.train_lab, **own}})
+
+
+def arms_by_level(study: Study, by: FactsBy) -> frozenset[str]:
+    """The arms that name levels of what the study chooses by, which are none of something else.
+
+    Raises SpecError where a factor does: then there is no design without.
+    """
+    told = {**study.train, **study.train_lab}.get("facts_by")
+    if not by or by == told:
+        return frozenset()
+    for factor in study.factors.values():
+        for values in factor.levels.values():
+            if level := _named_level(values):
+                raise SpecError(
+                    f"the study {study.name} names levels of {told}, such as {level}, which {by} does not have: "
+                    "leave --by out"
+                )
+    return frozenset(name for name, arm in study.arms.items() if _named_level(arm.train))
+
+
+def _named_level(values: Mapping[str, Any]) -> str:
+    return next((level for level in values.get("facts", ()) if level not in (*HALVES, RANDOM, WHOLE)), "")
 
 
 def of_release(study: Study, styles: Collection[str]) -> Study:
