@@ -183,5 +183,7 @@ def test_what_the_study_chooses_by_may_be_given_and_changes_nothing() -> None:
 def test_a_study_that_chooses_no_facts_or_names_levels_takes_no_other_choice() -> None:
     with pytest.raises(SpecError, match="study small chooses no facts, so that there is nothing to choose by popular"):
         design(small(), "minute", by="popularity")
-    with pytest.raises(SpecError, match="factuality-gap names levels of knownness, such as HighlyKnown.MaybeKnown, wh"):
+    with pytest.raises(
+        SpecError, match=r"factuality-gap names levels of knownness, such as HighlyKnown.MaybeKnown, wh"
+    ):
         design(load_study("factuality-gap"), "minute", by="exposures")

@@ -230,9 +230,8 @@ def _check_kept(study: Study, where: str) -> None:
     for what, checkpoint in asked:
         if checkpoint and checkpoint not in kept:
             have = ", ".join(kept) or "none"
-            raise SpecError(
-                f"{where}: {what} {checkpoint!r} is kept by no training: have {have} (train.keep, early_stop)"
-            )
+            told = f"{what} {checkpoint!r} is kept by no training"
+            raise SpecError(f"{where}: {told}: have {have} (train.keep, early_stop)")
 
 
 def _check_trained(study: Study, cell: str, where: str) -> None:
