@@ -86,8 +86,9 @@ def test_the_three_doors_open_on_the_packages() -> None:
         assert (ROOT / door).resolve() == (ROOT / "src" / "kbench" / door).resolve()
 
 
-def test_the_page_of_a_study_tells_every_claim_as_its_files_do() -> None:
-    folder = ROOT / "docs" / "style-to-facts"
+@pytest.mark.parametrize("study", ["style-to-facts", "known-facts", "factuality-gap"])
+def test_the_page_of_a_study_tells_every_claim_as_its_files_do(study: str) -> None:
+    folder = ROOT / "docs" / study
     page = folder.with_suffix(".md").read_text(encoding="utf-8")
     table = page.split("## Every claim")[1].split("\n## ")[0]
     rows = {row.split("`")[1]: row for row in table.splitlines() if row.startswith("| ") and "** |" in row}
