@@ -159,6 +159,17 @@ def test_a_release_is_shared_by_all_seeds_and_read_without_what_is_of_the_studys
     assert all("relations" not in cell.values for cell in planned.cells.values())
 
 
+def test_of_a_release_parts_are_about_all_relations_and_none_compares_the_studys_own() -> None:
+    told = {"title": "p", "options": {"relations": ["emblem"], "rows": 5}}
+    ladder = {"title": "s", "kind": "similarity", "options": {"trained": ["emblem"]}}
+    parts = {"subject": {"kind": "subject", **told}, "similarity": ladder}
+    study = turned(**{"parts": parts, "budgets.minute.parts": {"subject": 3, "similarity": 3}})
+    planned = design(study, "minute", release="ORG/popular", styles=("qa",))
+    assert set(planned.parts) == {"subject"}
+    assert planned.study.parts["subject"].options == {"rows": 5}
+    assert set(design(study, "minute").parts) == {"subject", "similarity"}
+
+
 @pytest.mark.parametrize("model", [LAB, "some/model"])
 def test_arms_are_chosen_by_what_is_given_and_those_of_named_levels_are_left_out(model: str) -> None:
     planned = design(turned(), "coffee", model, by="popularity")

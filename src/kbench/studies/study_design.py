@@ -13,7 +13,16 @@ from kbench.benchmarks.recipe import FactsBy
 from kbench.errors import SpecError
 from kbench.studies.grid import LAB, Cell, Grid, GridModel, GridPrompt, GridRecipe, GridRelease, Reporting
 from kbench.studies.study import BASE, Arm, Asked, Budget, Study, Variant
-from kbench.studies.study_turned import arms_by_level, as_read, can_vary, check_variants, chosen_by, of_release, sized
+from kbench.studies.study_turned import (
+    arms_by_level,
+    as_read,
+    can_measure,
+    can_vary,
+    check_variants,
+    chosen_by,
+    of_release,
+    sized,
+)
 
 _PLAIN = Variant.model_construct(title="")
 WORLD = "world"
@@ -175,7 +184,7 @@ def design(
         if is_there and name not in left_out:
             add(name, study.centre | arm.levels, arm.train, count, arm)
     asks = tuple(dict.fromkeys(a for cell in cells.values() for a in cell.asks if not study.asks[a].checkpoint))
-    parts = {name: first_seeds(count) for name, count in said.parts.items()}
+    parts = {name: first_seeds(n) for name, n in said.parts.items() if can_measure(study.parts[name], release)}
     base = Designed(BASE, {}, {}, every, asks, trained=False)
     return Design(study, said, budget, model, every, {BASE: base, **cells}, parts, release, models)
 

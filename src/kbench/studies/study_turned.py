@@ -8,7 +8,7 @@ from kbench.benchmarks.recipe import FactsBy
 from kbench.benchmarks.slick import DEFAULT_PROBE, PROBE
 from kbench.errors import SpecError
 from kbench.studies.grid import LAB
-from kbench.studies.study import Budget, Study, Variant
+from kbench.studies.study import Budget, Part, Study, Variant
 
 QA, CHOICE = "qa", "choice"
 
@@ -91,7 +91,16 @@ def of_release(study: Study, styles: Collection[str]) -> Study:
         name: asked.model_copy(update={"styles": tuple(s for s in _there(asked.styles, instead) if s in styles)})
         for name, asked in study.asks.items()
     }
-    return study.model_copy(update={"train": train, "readings": readings, "asks": asks})
+    parts = {
+        name: part.model_copy(update={"options": {k: v for k, v in part.options.items() if k != "relations"}})
+        for name, part in study.parts.items()
+    }
+    return study.model_copy(update={"train": train, "readings": readings, "asks": asks, "parts": parts})
+
+
+def can_measure(part: Part, release: str) -> bool:
+    """Whether a part can be had: how alike relations are is asked of those of the study's own worlds."""
+    return not (release and part.kind == "similarity")
 
 
 def _there(styles: tuple[str, ...], instead: Mapping[str, str]) -> tuple[str, ...]:
