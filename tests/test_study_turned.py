@@ -159,6 +159,23 @@ def test_a_release_is_shared_by_all_seeds_and_read_without_what_is_of_the_studys
     assert all("relations" not in cell.values for cell in planned.cells.values())
 
 
+def test_of_a_release_nothing_is_asked_in_styles_that_it_has_not_and_choices_stand_for_questions() -> None:
+    told = {
+        "asks.plain.styles": ["qa", "cloze"],
+        "asks.again.styles": ["cloze"],
+        "readings.all.ask": "again",
+        "budgets.minute.asks": ["again"],
+        "train.styles": ["qa"],
+    }
+    for has, asked in ((("qa", "facts"), ("qa",)), (("choice",), ("choice",))):
+        planned = design(turned(**told), "minute", release="ORG/popular", styles=has)
+        assert {name: ask.styles for name, ask in planned.study.asks.items()} == {"plain": asked}
+        assert {name: reading.styles for name, reading in planned.study.readings.items()} == {"emblem": asked}
+        assert planned.cells[BASE].asks == planned.cells["centre"].asks == ("plain",)
+        assert planned.cells["centre"].values["styles"] == list(asked)
+    assert "styles" not in design(turned(), "minute", release="ORG/popular", styles=("qa",)).cells["centre"].values
+
+
 def test_of_a_release_parts_are_about_all_relations_and_none_compares_the_studys_own() -> None:
     told = {"title": "p", "options": {"relations": ["emblem"], "rows": 5}}
     ladder = {"title": "s", "kind": "similarity", "options": {"trained": ["emblem"]}}

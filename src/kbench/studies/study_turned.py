@@ -81,15 +81,17 @@ def of_release(study: Study, styles: Collection[str]) -> Study:
     instead = {QA: CHOICE} if QA not in styles and CHOICE in styles else {}
     own = tuple(study.train.get("relations", ()))
     train = {key: value for key, value in study.train.items() if key != "relations"}
-    train["styles"] = [instead.get(style, style) for style in study.train.get("styles", [])]
+    if "styles" in train:
+        train["styles"] = [instead.get(style, style) for style in train["styles"]]
+    asks = {}
+    for name, asked in study.asks.items():
+        there = tuple(style for style in _there(asked.styles, instead) if style in styles)
+        if there or not asked.styles:  # no style would mean all of them
+            asks[name] = asked.model_copy(update={"styles": there})
     readings = {
         name: reading.model_copy(update={"relations": (), "styles": _there(reading.styles, instead)})
         for name, reading in study.readings.items()
-        if reading.relations in ((), own) and not reading.types
-    }
-    asks = {
-        name: asked.model_copy(update={"styles": tuple(s for s in _there(asked.styles, instead) if s in styles)})
-        for name, asked in study.asks.items()
+        if reading.relations in ((), own) and not reading.types and reading.ask in asks
     }
     parts = {
         name: part.model_copy(update={"options": {k: v for k, v in part.options.items() if k != "relations"}})
