@@ -91,8 +91,8 @@ def test_a_base_without_blocks_keeps_its_name_and_each_field_of_them_gives_anoth
 
 
 def test_a_base_reads_its_questions_in_blocks_so_many_times_over(release: Release, tmp_path: Path) -> None:
-    def tokens(rounds: int) -> int:
-        recipe = LabRecipe(**{**SMALL.to_dict(), "shots": 3, "rounds": rounds})
+    def tokens(rounds: int, *, chains: bool = False) -> int:
+        recipe = LabRecipe(**{**SMALL.to_dict(), "shots": 3, "rounds": rounds, "chains": chains})
         base = lab_base(release, tmp_path / "bases", recipe)
         assert base.about["recipe"] == recipe.to_dict()
         found: int = base.about["trained"]["tokens"]
@@ -101,6 +101,7 @@ def test_a_base_reads_its_questions_in_blocks_so_many_times_over(release: Releas
     once, twice, thrice = (tokens(rounds) for rounds in (1, 2, 3))
     read = sum(row["repeat"] for row in release.table("qa", "pretrain").to_pylist())
     assert twice - once > 5 * read  # a question and its answer are more than five tokens
+    assert tokens(3, chains=True) - thrice > 5 * read  # each third behind the fact that answers it
     assert thrice - twice == pytest.approx(twice - once, rel=0.05)  # the sizes of blocks are drawn
 
 

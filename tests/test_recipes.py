@@ -114,6 +114,7 @@ CHOICE: dict[str, Any] = {"facts": ("4", "0"), "facts_among": ("4", "0"), "facts
         ({**CHOICE, "facts": ("top", "random")}, "facts = ['top', 'random']: random and whole stand alone"),
         ({**CHOICE, "facts": ("whole",), "facts_mix": (0.5,)}, "facts_mix has no use with facts = ['whole']: leave it"),
         ({**CHOICE, "facts": ("4", "4")}, "facts must name each once (got '4' twice)"),
+        ({**CHOICE, "facts_among": ("4", "0", "4")}, "facts_among must name each once (got '4' twice)"),
         ({**CHOICE, "facts": ("9",)}, "facts: ['9'] is not among facts_among = ['4', '0']"),
         ({**CHOICE, "facts_mix": (0.5,)}, "facts_mix must have a share for each of facts = ['4', '0'] (got [0.5])"),
         ({**CHOICE, "facts_mix": (0.5, 1.5)}, "facts_mix must be of shares from 0 to 1 (got 1.5)"),

@@ -29,6 +29,18 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
 }
 """The least and the greatest value of each whole number."""
 
+_LISTS = (
+    "styles",
+    "tones",
+    "only",
+    "lora_targets",
+    "watch_styles",
+    "watch_probes",
+    "relations",
+    "facts",
+    "facts_among",
+)
+
 SHARES = ("replay", "known_at_end", "lora_dropout", "celebrities")
 """Fields from 0 up to, but not, 1."""
 
@@ -91,7 +103,7 @@ def _check_lists(recipe: "TrainRecipe") -> None:
     for value in recipe.keep:
         if not 0 < value < 1:
             raise SpecError(f"keep must be of shares of the steps, more than 0 and less than 1 (got {value})")
-    for name in ("styles", "tones", "only", "lora_targets", "watch_styles", "relations", "facts", "keep"):
+    for name in (*_LISTS, "keep"):
         values = getattr(recipe, name)
         twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
         if twice is not None:
