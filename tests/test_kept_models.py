@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from kbench.benchmarks.models.hf import load_hf
-from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.recipe import TrainRecipe, kept_name
 from kbench.benchmarks.results import model_digests
 from kbench.benchmarks.run import Run, train_run
 from kbench.benchmarks.settings import Settings
-from kbench.benchmarks.train import kept_at, kept_name
+from kbench.benchmarks.train import kept_at
 from kbench.benchmarks.watched import watched_rows
 from kbench.errors import ReleaseError
 from kbench.generator.recipe import Recipe

@@ -21,6 +21,15 @@ LOW: Values = (0.01, 0.02, 0.00, 0.01)
 GATES = {
     "mean": {"title": "recall", "cell": "centre", "reading": "recall", "least": 0.8},
     "each": {"title": "recall", "cell": "centre", "reading": "recall", "least": 0.8, "each": True},
+    "minus": {"title": "recall less badges", "cell": "centre", "reading": "recall", "minus": "badge", "least": 0.5},
+    "each_minus": {
+        "title": "less",
+        "cell": "centre",
+        "reading": "recall",
+        "minus": "badge",
+        "least": 0.5,
+        "each": True,
+    },
     "away": {"title": "elsewhere", "cell": "style=article", "reading": "kept", "least": 0.1},
 }
 
@@ -101,6 +110,28 @@ def test_a_seed_that_one_gate_leaves_out_is_not_asked_by_another() -> None:
     assert "gate mean: recall must be 0.80 or more (got 0.70)" in judged(found, gates=("mean",)).reason
     came = judged(found, {"least": 0.4}, gates=("mean", "each"))
     assert (came.verdict, came.estimates[0].seeds) == ("holds", (0, 1, 2))
+
+
+MINUS = [
+    ("the difference is enough", (0.9, 0.8, 0.9, 0.9), (0.3, 0.3, 0.3, 0.3), ("minus",), "holds", ""),
+    ("it is not", (0.9, 0.8, 0.9, 0.9), (0.6, 0.6, 0.6, 0.6), ("minus",), "not_testable", "recall less badges must be 0.50 or more (got 0.28)"),
+    ("a seed without the other is not looked at", (0.9, 0.9, 0.9, 0.0), (0.3, 0.3, 0.3), ("minus",), "holds", ""),
+    ("a seed below is left out", (0.9, 0.9, 0.9, 0.9), (0.3, 0.3, 0.3, 0.6), ("each_minus",), "holds", ""),
+    ("the other was not run", (0.9, 0.9, 0.9, 0.9), (), ("minus",), "not_testable", "not run in this budget: centre: badge"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("recall", "badge", "gates", "verdict", "reason"), [case[1:] for case in MINUS], ids=[case[0] for case in MINUS]
+)
+def test_a_gate_may_ask_by_how_much_one_reading_is_above_another(
+    recall: Values, badge: Values, gates: tuple[str, ...], verdict: str, reason: str
+) -> None:
+    found = {EMBLEM: NEAR, ("centre", "recall"): recall, **({BADGE: badge} if badge else {})}
+    came = judged(found, {"least": 0.4}, gates=gates)
+    assert (came.verdict, reason in came.reason) == (verdict, True), came.reason
+    if gates == ("each_minus",):
+        assert came.estimates[0].seeds == (0, 1, 2)
 
 
 def test_a_claim_of_the_lab_alone_is_not_judged_and_says_why() -> None:

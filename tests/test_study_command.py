@@ -41,6 +41,61 @@ def test_what_cannot_be_is_told_before_anything_is_done(
     assert not out.exists()
 
 
+TURNED = [
+    (
+        ["known-facts", "--variant", "instruct"],
+        "--variant must be NAME=MODEL, such as instruct=ORG/NAME (got 'instruct')",
+    ),
+    (
+        ["known-facts", "--variant", "=some/chat"],
+        "--variant must be NAME=MODEL, such as instruct=ORG/NAME (got '=some/",
+    ),
+    (["known-facts", "--variant", "instruct=oracle"], "a study trains its model, and 'oracle' has no weights"),
+    (
+        ["known-facts", "--variant", "chat=some/chat"],
+        "the study known-facts has no variant 'chat' to give a model for: have",
+    ),
+    (
+        ["style-to-facts", "--by", "popularity"],
+        "the study style-to-facts chooses no facts, so that there is nothing to",
+    ),
+    (["factuality-gap", "--by", "popularity"], "names levels of knownness, such as HighlyKnown+MaybeKnown, which"),
+    (["known-facts", "--release", "nowhere"], "nowhere"),
+    (["known-facts", "--release", "{empty}"], "{empty}"),
+]
+
+
+@pytest.mark.parametrize(("words", "expected_error"), TURNED)
+def test_a_study_that_cannot_be_turned_so_says_why_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    words: list[str],
+    expected_error: str,
+) -> None:
+    (tmp_path / "empty").mkdir()
+    given = [word.format(empty=tmp_path / "empty") for word in words]
+    out = tmp_path / "out"
+    assert run(monkeypatch, "study", *given, "--budget", "minute", "--out", str(out), "--dry-run") == 1
+    said = capsys.readouterr()
+    assert expected_error.format(empty=tmp_path / "empty") in " ".join(said.err.split())
+    assert "Traceback" not in said.err
+    assert not out.exists()
+
+
+def test_a_release_and_another_choice_of_facts_are_planned(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["--release", "kbench-tiny", "--by", "popularity", "--budget", "coffee", "--out", str(tmp_path / "out")]
+    assert run(monkeypatch, "study", "known-facts", *words, "--dry-run") == 0
+    said = capsys.readouterr().out
+    told = {line.split("  ")[0]: line for line in said.splitlines()}
+    assert "arm=bottom" in told
+    assert "mix_in" in told
+    assert "unknown" not in told  # its level is a number of exposures
+    assert not any(line.startswith("releases") for line in said.splitlines())
+
+
 def test_a_study_without_its_world_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -114,5 +114,10 @@ class TrainRecipe:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
+def kept_name(share: float) -> str:
+    """What the model that is kept after a share of the steps is called: `at-10`."""
+    return f"at-{share * 100:g}"
+
+
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(TrainRecipe))
 """What a recipe file may set."""

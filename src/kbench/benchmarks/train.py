@@ -19,7 +19,7 @@ from kbench.benchmarks.checkpoints import CHECKPOINTS, last_whole, mark_whole
 from kbench.benchmarks.distributed import first_says, is_first, wait_for_all
 from kbench.benchmarks.optimizer import optimizer_of, schedule_of
 from kbench.benchmarks.packing import PackedRows
-from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.recipe import TrainRecipe, kept_name
 from kbench.benchmarks.results import EARLY_STOP
 from kbench.benchmarks.settings import PLAIN, Settings
 from kbench.benchmarks.watch import Watch
@@ -211,11 +211,6 @@ def epoch_ends(rows: PackedRows, recipe: TrainRecipe) -> dict[int, int]:
 def kept_at(steps: int, recipe: TrainRecipe, out: Path) -> dict[Path, int]:
     """The folders of the models that the recipe keeps by shares of the steps, and after which step each is."""
     return {out / kept_name(share): max(1, round(share * steps)) for share in recipe.keep}
-
-
-def kept_name(share: float) -> str:
-    """What the model after a share of the steps is called: `at-10`."""
-    return f"at-{share * 100:g}"
 
 
 def save_model(model: Any, tokenizer: Any, out: Path) -> None:

@@ -13,7 +13,16 @@ from kbench.benchmarks.recipe import FactsBy
 from kbench.errors import SpecError
 from kbench.studies.grid import LAB, Cell, Grid, GridModel, GridPrompt, GridRecipe, GridRelease, Reporting
 from kbench.studies.study import BASE, Arm, Asked, Budget, Study, Variant
-from kbench.studies.study_turned import as_read, can_vary, check_variants, chosen_by, of_release, sized
+from kbench.studies.study_turned import (
+    arms_by_level,
+    as_read,
+    can_measure,
+    can_vary,
+    check_variants,
+    chosen_by,
+    of_release,
+    sized,
+)
 
 _PLAIN = Variant.model_construct(title="")
 WORLD = "world"
@@ -131,7 +140,7 @@ def design(
         release: a folder, a name or a Hub id in place of the study's worlds: all seeds share it, and what is asked of
             the study's own relations is left out.
         styles: those that the release has.
-        by: what the arms' facts are chosen by, in place of what the study says.
+        by: what the arms' facts are chosen by, in place of what the study says; arms of levels of that are left out.
         models: the model that stands for a variant of the base, by the variant's name.
         seeds: those to run in place of the budget's; their first so many in what takes fewer than the budget has.
     """
@@ -142,6 +151,7 @@ def design(
     check_variants(study, models)
     study = as_read(sized(study, said), of_lab=model == LAB)
     study = of_release(study, styles) if release else study
+    left_out = arms_by_level(study, by)
     study = chosen_by(study, by) if by else study
     every = CONFIRMATION[: said.seeds] if seeds is None else seeds
     shared = {**study.train, **(study.train_lab if model == LAB else {})}
@@ -170,10 +180,11 @@ def design(
         add(study.cell(levels), levels, {}, count)
     for name, count in said.arms.items():
         arm = study.arms[name]
-        if not arm.variant or can_vary(study.variants[arm.variant], arm.variant, model, release, models):
+        is_there = not arm.variant or can_vary(study.variants[arm.variant], arm.variant, model, release, models)
+        if is_there and name not in left_out:
             add(name, study.centre | arm.levels, arm.train, count, arm)
     asks = tuple(dict.fromkeys(a for cell in cells.values() for a in cell.asks if not study.asks[a].checkpoint))
-    parts = {name: first_seeds(count) for name, count in said.parts.items()}
+    parts = {name: first_seeds(n) for name, n in said.parts.items() if can_measure(study.parts[name], release)}
     base = Designed(BASE, {}, {}, every, asks, trained=False)
     return Design(study, said, budget, model, every, {BASE: base, **cells}, parts, release, models)
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from kbench.benchmarks.recipe import kept_name
 from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import EARLY_STOP
 from kbench.errors import SpecError
@@ -111,6 +112,7 @@ def _check(study: Study, where: str) -> None:
         _check_gaps,
         _check_budgets,
         _check_recipes,
+        _check_kept,
     ):
         check(study, where)
 
@@ -212,6 +214,7 @@ def _check_recipes(study: Study, where: str) -> None:
     for name, part in study.parts.items():
         for cell in part.cells:
             _known(cell_parts(study, cell), f"{where}: parts.{name}: cell {cell!r}", study)
+            _check_trained(study, cell, f"{where}: parts.{name}: cell {cell!r}")
         if part.kind == "tones" and len(part.options.get("tones", ())) < 2:
             raise SpecError(f"{where}: parts.{name}: options.tones must name two tones or more")
     check_lab(study.lab, f"{where}: lab")
@@ -222,6 +225,26 @@ def _check_recipes(study: Study, where: str) -> None:
         recipe_of({**shared, **budget.train_lab, **values}, f"{where}: budgets.{name}: train_lab")
     for name, variant in study.variants.items():
         check_lab(variant.lab, f"{where}: variants.{name}: lab")
+
+
+def _check_kept(study: Study, where: str) -> None:
+    """Whatever is asked of a model on the way, every training keeps it."""
+    shared = {**study.train, **study.train_lab}
+    kept = [*map(kept_name, shared.get("keep", ())), *(["early-stop"] if shared.get("early_stop") else [])]
+    asked = [(f"asks.{name}: checkpoint", ask.checkpoint) for name, ask in study.asks.items()]
+    asked += [(f"parts.{name}: checkpoint", each) for name, part in study.parts.items() for each in part.checkpoints]
+    for what, checkpoint in asked:
+        if checkpoint and checkpoint not in kept:
+            have = ", ".join(kept) or "none"
+            told = f"{what} {checkpoint!r} is kept by no training"
+            raise SpecError(f"{where}: {told}: have {have} (train.keep, early_stop)")
+
+
+def _check_trained(study: Study, cell: str, where: str) -> None:
+    """A part opens the base and what was trained from it on the study's own worlds."""
+    arm = study.arms.get(cell)
+    if arm and (arm.variant or arm.untrained):
+        raise SpecError(f"{where} is of a variant or untrained: a part takes cells that are trained from the base")
 
 
 def _is_number(text: str) -> bool:

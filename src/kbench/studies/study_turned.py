@@ -1,12 +1,14 @@
 """A study as it is read of another model, release or choice of facts than it says."""
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
+from kbench.benchmarks.chosen import HALVES, RANDOM, WHOLE
 from kbench.benchmarks.recipe import FactsBy
 from kbench.benchmarks.slick import DEFAULT_PROBE, PROBE
 from kbench.errors import SpecError
 from kbench.studies.grid import LAB
-from kbench.studies.study import Budget, Study, Variant
+from kbench.studies.study import Budget, Part, Study, Variant
 
 QA, CHOICE = "qa", "choice"
 
@@ -48,6 +50,28 @@ def chosen_by(study: Study, by: FactsBy) -> Study:
     return study.model_copy(update={"train": {**study.train, **own}, "train_lab": {**study.train_lab, **own}})
 
 
+def arms_by_level(study: Study, by: FactsBy) -> frozenset[str]:
+    """The arms that name levels of what the study chooses by, which are none of something else.
+
+    Raises SpecError where a factor does: then there is no design without.
+    """
+    told = {**study.train, **study.train_lab}.get("facts_by")
+    if not by or by == told:
+        return frozenset()
+    for factor in study.factors.values():
+        for values in factor.levels.values():
+            if level := _named_level(values):
+                raise SpecError(
+                    f"the study {study.name} names levels of {told}, such as {level}, which {by} does not have: "
+                    "leave --by out"
+                )
+    return frozenset(name for name, arm in study.arms.items() if _named_level(arm.train))
+
+
+def _named_level(values: Mapping[str, Any]) -> str:
+    return next((level for level in values.get("facts", ()) if level not in (*HALVES, RANDOM, WHOLE)), "")
+
+
 def of_release(study: Study, styles: Collection[str]) -> Study:
     """The study as it is read of a release that is not its own: trained and asked without regard to relation.
 
@@ -57,17 +81,28 @@ def of_release(study: Study, styles: Collection[str]) -> Study:
     instead = {QA: CHOICE} if QA not in styles and CHOICE in styles else {}
     own = tuple(study.train.get("relations", ()))
     train = {key: value for key, value in study.train.items() if key != "relations"}
-    train["styles"] = [instead.get(style, style) for style in study.train.get("styles", [])]
+    if "styles" in train:
+        train["styles"] = [instead.get(style, style) for style in train["styles"]]
+    asks = {}
+    for name, asked in study.asks.items():
+        there = tuple(style for style in _there(asked.styles, instead) if style in styles)
+        if there or not asked.styles:  # no style would mean all of them
+            asks[name] = asked.model_copy(update={"styles": there})
     readings = {
         name: reading.model_copy(update={"relations": (), "styles": _there(reading.styles, instead)})
         for name, reading in study.readings.items()
-        if reading.relations in ((), own) and not reading.types
+        if reading.relations in ((), own) and not reading.types and reading.ask in asks
     }
-    asks = {
-        name: asked.model_copy(update={"styles": tuple(s for s in _there(asked.styles, instead) if s in styles)})
-        for name, asked in study.asks.items()
+    parts = {
+        name: part.model_copy(update={"options": {k: v for k, v in part.options.items() if k != "relations"}})
+        for name, part in study.parts.items()
     }
-    return study.model_copy(update={"train": train, "readings": readings, "asks": asks})
+    return study.model_copy(update={"train": train, "readings": readings, "asks": asks, "parts": parts})
+
+
+def can_measure(part: Part, release: str) -> bool:
+    """Whether a part can be had: how alike relations are is asked of those of the study's own worlds."""
+    return not (release and part.kind == "similarity")
 
 
 def _there(styles: tuple[str, ...], instead: Mapping[str, str]) -> tuple[str, ...]:
