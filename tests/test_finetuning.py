@@ -30,11 +30,10 @@ from kbench.benchmarks.distributed import check_processes
 from kbench.benchmarks.labels import ABOUT, TABLE
 from kbench.benchmarks.models.hf import load_hf
 from kbench.benchmarks.recipe import TrainRecipe
-from kbench.benchmarks.results import RUN, base_of, model_digests
+from kbench.benchmarks.results import EARLY_STOP, RUN, base_of, model_digests
 from kbench.benchmarks.run import PLAN, Run, train_run
 from kbench.benchmarks.settings import Settings
 from kbench.benchmarks.taught import taught
-from kbench.benchmarks.train import EARLY_STOP
 from kbench.benchmarks.watch import History, Seen
 from kbench.cli import main
 from kbench.errors import KbenchError, ModelError, OutputError, ReleaseError, SpecError

@@ -38,6 +38,9 @@ ADAPTER = "adapter_model"
 ADAPTER_CONFIG = "adapter_config.json"
 """What an adapter's folder says of it."""
 
+EARLY_STOP = "early-stop"
+"""In a run's folder: the model of the epoch that was best on validation."""
+
 LAB_BASE = "kbench_base.json"
 """What a base of the lab keeps about itself."""
 

@@ -22,10 +22,10 @@ from kbench.benchmarks.models.loading import Loaded
 from kbench.benchmarks.packing import training_rows
 from kbench.benchmarks.pretrained import load_pretrained
 from kbench.benchmarks.recipe import TrainRecipe, kept_name
-from kbench.benchmarks.results import RUN, model_digests
+from kbench.benchmarks.results import EARLY_STOP, RUN, model_digests
 from kbench.benchmarks.settings import PLAIN, Settings
 from kbench.benchmarks.taught import taught
-from kbench.benchmarks.train import EARLY_STOP, Progress, Trained, fit, save_model
+from kbench.benchmarks.train import Progress, Trained, fit, save_model
 from kbench.benchmarks.watch import Watch, watched
 from kbench.errors import ModelError, ReleaseError
 from kbench.lock import folder_lock

@@ -20,15 +20,13 @@ from kbench.benchmarks.distributed import first_says, is_first, wait_for_all
 from kbench.benchmarks.optimizer import optimizer_of, schedule_of
 from kbench.benchmarks.packing import PackedRows
 from kbench.benchmarks.recipe import TrainRecipe, kept_name
+from kbench.benchmarks.results import EARLY_STOP
 from kbench.benchmarks.settings import PLAIN, Settings
 from kbench.benchmarks.watch import Watch
 from kbench.errors import SpecError
 
 Progress = Callable[[int, int], None]
 """Called with steps done and steps in all."""
-
-EARLY_STOP = "early-stop"
-"""In a run's folder: the model of the epoch that was best on validation."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from kbench.benchmarks.recipe import kept_name
 from kbench.benchmarks.recipe_file import recipe_of
+from kbench.benchmarks.results import EARLY_STOP
 from kbench.errors import SpecError
 from kbench.schema import QUESTION_STYLES, ROLES, SPLITS, Probe
 from kbench.studies.grid_tables import check_lab
@@ -18,8 +19,6 @@ from kbench.studies.study import BASE, Study
 from kbench.studies.study_design import asking_of
 
 FILES = Path(__file__).parent / "files"
-
-CHECKPOINT_TITLES = {"early-stop": "at its best epoch on validation"}
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -76,9 +75,16 @@ def at_checkpoints(raw: dict[str, Any]) -> dict[str, Any]:
     for name, reading in readings.items():
         ask = reading.get("ask", "plain") if isinstance(reading, dict) else ""
         for at in kept.get(ask, ()):
-            title = f"{reading.get('title', name)}, {CHECKPOINT_TITLES.get(at, at)}"
+            title = f"{reading.get('title', name)}, {_when(str(at))}"
             every_reading[f"{name}@{at}"] = {**reading, "ask": f"{ask}@{at}", "title": title}
     return {**raw, "asks": every_ask, "readings": every_reading}
+
+
+def _when(checkpoint: str) -> str:
+    """Which model of a run a checkpoint is, in words."""
+    if checkpoint == EARLY_STOP:
+        return "at its best epoch on validation"
+    return f"after {checkpoint.removeprefix('at-')} % of the training"
 
 
 def _told(errors: ValidationError) -> str:

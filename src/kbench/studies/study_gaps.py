@@ -34,7 +34,8 @@ def gap_rows(design: Design, levels: Levels, gap: Gap) -> list[GapRow]:
         if difference.low is None:
             continue
         better, worse = (_mean(study, cell, reading, levels, difference) for cell in (gap.better, gap.worse))
-        base = levels.of(gap.base, reading)
+        # The base is the same at every checkpoint.
+        base = levels.of(gap.base, reading) or levels.of(gap.base, reading.partition("@")[0])
         closed = None
         why = ""
         if first is not None:

@@ -67,7 +67,9 @@ def places(design: Design) -> dict[str, Place]:
     study = design.study
     found = {BASE: Place("", "base, not trained")}
     if "centre" in design.cells:
-        found["centre"] = Place("", "centre")
+        # Of one factor the centre is best told by its level.
+        only = next(iter(study.factors.values())).centre if len(study.factors) == 1 else ""
+        found["centre"] = Place("", f"centre: {only}" if only else "centre")
     combined, beside = {}, {}
     for cell in design.cells.values():
         off = _off(study, cell.levels)
