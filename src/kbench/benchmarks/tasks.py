@@ -86,8 +86,8 @@ def load_items(
 ) -> list[Item]:
     """Every question of the given splits, or of each style and split the first `limit`; `tone` has no exact answer.
 
-    Of some `styles` and `probes` alone, where they are named. Each is put as `prompting` says; `chat` is the `chat` of the model to
-    be asked.
+    Of some `styles` and `probes` alone, where they are named. Each is put as `prompting` says; `chat` is the `chat` of the
+    model to be asked.
 
     Raises:
         ReleaseError: there is no question, or none of a style that was named.
