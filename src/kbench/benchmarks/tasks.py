@@ -86,7 +86,7 @@ def load_items(
 ) -> list[Item]:
     """Every question of the given splits, or of each style and split the first `limit`; `tone` has no exact answer.
 
-    Of some `styles` and `probes` alone, where they are named. Each is put as `prompting` says; `chat` is the `chat` of the
+    Of some `styles` and `probes` alone, where they are named. Each is put as `prompting` says; `chat` is that of the
     model to be asked.
 
     Raises:
