@@ -13,7 +13,7 @@ ASKED: tuple[str, ...] = ("train", "test", "control")
 
 @dataclass(frozen=True)
 class Asking:
-    """Which rows (`splits`, the first `limit` of each style and split, some `styles` alone), in what prompt, and how.
+    """Which rows (`splits`, the first `limit` of each style and split, some `styles` or `probes` alone), and how.
 
     `likelihood` also weighs answers and options by the model's log-probabilities. Raises SpecError with a chain of
     thought, whose answer does not follow its prompt.
@@ -25,11 +25,12 @@ class Asking:
     decoding: Decoding = GREEDY
     likelihood: bool = False
     styles: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
 
     @property
     def partial(self) -> bool:
-        """Whether it leaves out rows, or styles, that a score of the whole release has."""
-        return self.limit is not None or bool(self.styles)
+        """Whether it leaves out rows, styles or probes that a score of the whole release has."""
+        return self.limit is not None or bool(self.styles) or bool(self.probes)
 
     def __post_init__(self) -> None:
         if self.likelihood and self.prompting.reasons:
@@ -41,6 +42,7 @@ class Asking:
     def to_dict(self) -> dict[str, Any]:
         """As a result keeps it."""
         return {
+            **({"probes": list(self.probes)} if self.probes else {}),
             "splits": list(self.splits),
             "styles": list(self.styles),
             "limit": self.limit,

@@ -99,7 +99,7 @@ def score(
         untuned = without_adapter(tuned) if tuned else None
         score(release, base, where, asking, engine=engine, opened=untuned, progress=told.of_the_base, wait=True)
     tuned = tuned or open_model(model, release, engine, chat=asking.prompting.chat)
-    items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat, asking.styles)
+    items = load_items(release, asking.splits, asking.limit, asking.prompting, tuned.chat, asking.styles, asking.probes)
     requests = requests_of(items, known) if asking.likelihood else []
     next(iter(tuned.weigh(requests[:0])), None) if asking.likelihood else None
     told.begin(len(items) + len(requests))

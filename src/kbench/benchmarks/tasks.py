@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from kbench.benchmarks.prompting import PLAIN, Chat, Prompting, open_prompter
 from kbench.benchmarks.reasoning import Bridge
 from kbench.errors import ReleaseError, SpecError
@@ -79,11 +82,12 @@ def load_items(
     prompting: Prompting = PLAIN,
     chat: Chat | None = None,
     styles: Collection[str] = (),
+    probes: Collection[str] = (),
 ) -> list[Item]:
     """Every question of the given splits, or of each style and split the first `limit`; `tone` has no exact answer.
 
-    Of some `styles` alone, where they are named. Each is put as `prompting` says; `chat` is the `chat` of the model to
-    be asked.
+    Of some `styles` and `probes` alone, where they are named. Each is put as `prompting` says; `chat` is that of the
+    model to be asked.
 
     Raises:
         ReleaseError: there is no question, or none of a style that was named.
@@ -99,7 +103,12 @@ def load_items(
         raise ReleaseError(f"the release {release.path} has no questions in style {missing[0]!r} to score: have {have}")
     for style in (config for config in asked if config in styles or not styles):
         for split in (s for s in splits if s in release.splits(style)):
-            rows += [(row, split) for row in release.table(style, split).slice(0, limit).to_pylist()]
+            table = release.table(style, split)
+            if probes:
+                table = table.filter(pc.is_in(table.column("probe"), pa.array(sorted(probes))))
+            rows += [(row, split) for row in table.slice(0, limit).to_pylist()]
+    if not rows and probes:
+        raise ReleaseError(f"the release {release.path} has no questions to score of the probes {', '.join(probes)}")
     if not rows:
         raise ReleaseError(f"the release {release.path} has no questions: generate it with --style qa or --style all")
     prompter = open_prompter(release, [row for row, _ in rows], prompting, chat)

@@ -13,6 +13,7 @@ from kbench.benchmarks.recipe_file import file_digests
 from kbench.benchmarks.results import RUN, model_digests, read_result
 from kbench.benchmarks.slick import PROBE
 from kbench.errors import KbenchError
+from kbench.generator.packs import Pack
 from kbench.ids import json_digest
 from kbench.store import MANIFEST, Release
 from kbench.studies.grid import Cell, Grid, GridModel, GridPrompt, GridRecipe, GridRelease
@@ -150,6 +151,8 @@ class Planner:
     models: dict[str, tuple[str, Any]] = field(default_factory=dict)
     releases: dict[tuple[str, int | None], Path] = field(default_factory=dict)
     names: dict[Path, str] = field(default_factory=dict)
+    packs: dict[str, Pack] = field(default_factory=dict)
+    """The template pack of each recipe: reading one takes longer than all else of a plan."""
 
     def plan(self) -> Plan:
         """The tasks of every cell."""
@@ -186,7 +189,9 @@ class Planner:
             self.digests[str(found.path)] = found.digest
             return found.path
         recipe = seeded_recipe(release.recipe, seed)
-        digest = json_digest(recipe.describe(recipe.pack()))
+        if release.recipe not in self.packs:
+            self.packs[release.recipe] = recipe.pack()
+        digest = json_digest(recipe.describe(self.packs[release.recipe]))
         name = release.name if seed is None else f"{release.name}.seed{seed}"
         folder = self.folder(self.out / "releases", name, digest)
         self.digests[str(folder)] = digest

@@ -88,12 +88,13 @@ class Part(_Value):
 
 
 class Asked(_Value):
-    """A way of asking, by the options of `kbench eval`; of some styles alone where they are named."""
+    """A way of asking, by the options of `kbench eval`; of some styles and probes alone where they are named."""
 
     prompt: str = "plain"
     shots: int = 0
     splits: tuple[str, ...] = ("test", "control")
     styles: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
     shots_from: Literal["same", "other"] = "same"
     max_tokens: int = 8
     limit: int | None = None

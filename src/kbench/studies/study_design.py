@@ -215,4 +215,5 @@ def asking_of(asked: Asked, *, of_lab: bool = False) -> Asking:
         prompting=Prompting(name=prompt, shots=asked.shots, shots_from=asked.shots_from),  # type: ignore[arg-type]
         decoding=Decoding(max_tokens=asked.max_tokens),
         styles=asked.styles,
+        probes=asked.probes,
     )

@@ -149,6 +149,7 @@ def _check_readings(study: Study, where: str) -> None:
     for name, asked in study.asks.items():
         _each_of(asked.styles, QUESTION_STYLES, f"{where}: asks.{name}: style")
         _each_of(asked.splits, SPLITS, f"{where}: asks.{name}: split")
+        _each_of(asked.probes, get_args(Probe), f"{where}: asks.{name}: probe")
         try:
             asking_of(asked)
         except SpecError as error:
