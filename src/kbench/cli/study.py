@@ -31,7 +31,7 @@ def study(
     budget: Annotated[
         BudgetName,
         typer.Option(
-            help="minute: one contrast, 3 seeds; coffee: one factor at a time, 6 seeds, about 6 minutes on 2 cores; "
+            help="minute: one contrast, 3 seeds; coffee: one factor at a time, 6 seeds, 6 to 10 minutes on 2 cores; "
             "lunch: two-way interactions too, 30 minutes; full: the factorial, for a GPU."
         ),
     ] = BudgetName.coffee,
