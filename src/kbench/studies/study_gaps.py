@@ -53,11 +53,11 @@ def why_closed(closed: float, better: float, worse: float) -> str:
     if closed <= 0:
         return "it is no smaller"
     if worse <= 0:
-        return "only because the better one got worse"
+        return "both are lower, the better one by more" if worse else "only because the better one is lower"
     if better >= 0:
-        return "because the worse one gained more" if better else "because the worse one gained"
+        return "both are higher, the worse one by more" if better else "because the worse one is higher"
     share = worse / (worse - better)
-    return f"{share:.0%} of it by the worse one's gain, the rest because the better one got worse"
+    return f"{share:.0%} of it because the worse one is higher, the rest because the better one is lower"
 
 
 def _closed(study: Study, gap: Gap, first: str, reading: str, levels: Levels) -> Estimate:
