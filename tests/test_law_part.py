@@ -9,7 +9,7 @@ from kbench.benchmarks.results import RUN
 from kbench.errors import SpecError
 from kbench.store import write_json
 from kbench.studies.grid_orders import Measure
-from kbench.studies.law_part import half_learned, measure
+from kbench.studies.law_part import HALF, learned, measure
 
 Epoch = dict[str, Any]
 
@@ -23,7 +23,7 @@ def history(train: list[float], validation: list[float] | None = None) -> list[E
     ]
 
 
-HALF = [
+REACHED = [
     ("between two epochs", [0.2, 0.4, 0.8], 2.25),
     ("at an epoch", [0.1, 0.5, 0.9], 2.0),
     ("before the first has ended", [1.0, 1.0], 0.5),
@@ -33,9 +33,14 @@ HALF = [
 ]
 
 
-@pytest.mark.parametrize(("train", "epochs"), [case[1:] for case in HALF], ids=[case[0] for case in HALF])
+@pytest.mark.parametrize(("train", "epochs"), [case[1:] for case in REACHED], ids=[case[0] for case in REACHED])
 def test_half_is_learned_between_two_epochs_by_a_straight_line(train: list[float], epochs: float) -> None:
-    assert half_learned(history(train)) == pytest.approx(epochs)
+    assert learned(history(train), HALF, 0.0) == pytest.approx(epochs)
+
+
+@pytest.mark.parametrize(("before", "epochs"), [(0.2, 0.5), (0.5, 0.0), (0.7, 0.0)])
+def test_what_the_base_answers_is_where_the_line_begins(before: float, epochs: float) -> None:
+    assert learned(history([0.8, 1.0]), HALF, before) == pytest.approx(epochs)
 
 
 def order(folder: Path, runs: dict[str, list[Epoch]], **options: Any) -> Measure:
@@ -77,7 +82,8 @@ def test_the_law_that_histories_lie_on_is_found(tmp_path: Path) -> None:
 
 def test_without_shares_only_the_epochs_are_read(tmp_path: Path) -> None:
     found = measure(order(tmp_path, {"centre": KNOWN, "arm=unknown": UNKNOWN}), lambda *_: None)
-    assert set(found) == {"half:centre", "half:arm=unknown"}
+    cells = ("centre", "arm=unknown")
+    assert set(found) == {f"{reading}:{cell}" for reading in ("before", "half", "most") for cell in cells}
 
 
 @pytest.mark.parametrize(

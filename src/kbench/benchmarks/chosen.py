@@ -37,7 +37,11 @@ def chosen_facts(release: Release, recipe: TrainRecipe) -> frozenset[str]:
     facts = _candidates(release, recipe)
     among = _compared(recipe)
     levels = (_halved if set(among) <= set(HALVES) else _levelled)(facts, release, recipe)
-    found = {fact for stratum in _strata(levels, among, recipe) for fact in _taken(stratum, among, recipe)}
+    strata = list(_strata(levels, among, recipe))
+    if sum(recipe.facts_mix) == 1:
+        found = set(_mixed(strata, among, recipe))
+    else:
+        found = {fact for stratum in strata for fact in _taken(stratum, among, recipe)}
     if not found:
         raise ReleaseError(
             f"the release {release.path} has no facts to take for facts = {list(recipe.facts)} by {recipe.facts_by}, "
@@ -163,6 +167,25 @@ def _taken(stratum: Mapping[str, Sequence[str]], among: tuple[str, ...], recipe:
     counts = [round(share * size) for share in mix]
     levels = _meant(recipe, among)
     return [fact for level, count in zip(levels, counts, strict=True) for fact in matched[level][:count]]
+
+
+def _mixed(strata: Sequence[Mapping[str, Sequence[str]]], among: tuple[str, ...], recipe: TrainRecipe) -> list[str]:
+    """Of each stratum as many as of one level, each taken of the level that is furthest behind its share so far.
+
+    So every stratum keeps its size, however small, and the shares are met over all of them.
+    """
+    levels = _meant(recipe, among)
+    taken, found = [0] * len(levels), list[str]()
+    for stratum in strata:
+        size = min(len(stratum.get(level, ())) for level in among)
+        here = [0] * len(levels)
+        for _ in range(size):
+            slots = sum(taken) + 1
+            place = max(range(len(levels)), key=lambda i: (recipe.facts_mix[i] * slots - taken[i], -i))
+            found.append(stratum[levels[place]][here[place]])
+            here[place] += 1
+            taken[place] += 1
+    return found
 
 
 def _drawn(fact: Row) -> str:

@@ -81,13 +81,18 @@ class Diet:
 
     def whole(self, style: str) -> list[Row]:
         """Every row of a style in `train` that no field of the recipe leaves out, whatever is known of its facts."""
+        rows = self._of_any_fact(style)
+        if self.recipe.facts:
+            rows = [row for row in rows if row["fact_ids"] and self.chosen.issuperset(row["fact_ids"])]
+        return rows
+
+    def _of_any_fact(self, style: str) -> list[Row]:
+        """The same, whatever `facts` takes."""
         rows: list[Row] = self.release.table(style, "train").to_pylist()
         if self.recipe.volume < 1:
             rows = [row for row in rows if self.cohort.teaches(row)]
         if self.recipe.relations:
             rows = [row for row in rows if row["relation"] in self.recipe.relations]
-        if self.recipe.facts:
-            rows = [row for row in rows if row["fact_ids"] and self.chosen.issuperset(row["fact_ids"])]
         if style == "tone" and self.recipe.tones:
             return self._toned(rows)
         if style != "statement":
@@ -149,7 +154,8 @@ class Diet:
         """
         if self.recipe.knownness:
             found = {
-                style: [row for row in self.whole(style) if self.label(row) in KNOWN] for style in self.recipe.styles
+                style: [row for row in self._of_any_fact(style) if self.label(row) in KNOWN]
+                for style in self.recipe.styles
             }
             where, remedy = f"no row of {' and '.join(KNOWN)} facts", "take another release, or leave knownness away"
         else:

@@ -44,7 +44,7 @@ def measure(order: Measure, step: Step) -> Found:
     options = options_in("graph", Options, order.options)
     pairs = _pairs(order, options)
     release = open_release(order.release)
-    prompts = prompt_edges(release, _asked(release, options), options.shots, seed=order.seed)
+    prompts = prompt_edges(release, _asked(release, options), options.shots, seed=0)
     # What a run was trained on is the same at all its checkpoints.
     asked = {_cell(name): trained_questions(release, path) for name, path in order.runs.items()}
     arms: dict[str, Arm] = {}

@@ -233,7 +233,7 @@ class Planner:
         needs = [*self.made(release), *self.made(base)]
         if str(values.get("knownness", "")).startswith(PROBE):
             labels = self.know(release, model, ref, values["knownness"].removeprefix(PROBE))
-            values["knownness"] = str(labels)
+            values["knownness"] = str(labels.resolve())
             needs.append(labels)
         order = Train(release, ref, values, self.grid.engine.trust_remote_code, cells / "run")
         return self.add(Task("train", title, cells / "run", tuple(needs), order, self._group(ref, recipe)))

@@ -5,26 +5,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kbench.benchmarks.models.hf import load_hf
+from kbench.benchmarks.recipe_file import recipe_of
 from kbench.benchmarks.results import RUN
+from kbench.benchmarks.taught import taught
+from kbench.benchmarks.watch import watched
 from kbench.errors import SpecError
-from kbench.store import write_json
+from kbench.store import open_release, write_json
 from kbench.studies.grid_checks import keys
 from kbench.studies.grid_orders import Measure
 from kbench.studies.linear_law import Point, fit_law
 from kbench.studies.parts import Found, Step
 
-HALF = 0.5
+HALF, MOST = 0.5, 0.9
 POINTS = "law.json"
 
 Epoch = Mapping[str, Any]
 
 
 def measure(order: Measure, step: Step) -> Found:
-    """`half:CELL`, the epochs until half of the watched training questions are right, and the law's coefficients.
+    """How soon each cell fits what it is taught, and the coefficients of the linear law.
 
-    These are `known`, `unknown` and `r_squared` of accuracy = a + known * N_known/|D| + unknown * N_unknown/|D| over
-    every epoch of the arms whose facts are all known or all unknown, and the last of the others. Option `known`: to
-    each cell the share of its facts that were known.
+    `half:CELL` and `most:CELL` are the epochs until half and nine tenths of the watched training questions are right,
+    `before:CELL` the share that the base answers. `known`, `unknown` and `r_squared` are those of accuracy = a +
+    known * N_known/|D| + unknown * N_unknown/|D| over every epoch of the arms whose facts are all known or all
+    unknown, and the last of the others. Option `known`: to each cell the share of its facts that were known.
 
     Raises SpecError where a run watched nothing, or too little to fit a law to.
     """
@@ -32,7 +37,12 @@ def measure(order: Measure, step: Step) -> Found:
     histories = {name: _history(name, run) for name, run in order.runs.items()}
     shares = {name: float(order.options.get("known", {}).get(name, -1)) for name in histories}
     points = [point for name, seen in histories.items() for point in _points(order.seed, seen, shares[name])]
-    found: Found = {f"half:{name}": _reading(half_learned(seen), len(seen)) for name, seen in histories.items()}
+    before = {name: _before(order, run) for name, run in order.runs.items()}
+    found: Found = {}
+    for name, seen in histories.items():
+        found[f"before:{name}"] = _reading(before[name], len(seen))
+        found[f"half:{name}"] = _reading(learned(seen, HALF, before[name]), len(seen))
+        found[f"most:{name}"] = _reading(learned(seen, MOST, before[name]), len(seen))
     if points:
         law = fit_law(points)
         found |= {"known": _reading(law.known, len(points)), "unknown": _reading(law.unknown, len(points))}
@@ -43,18 +53,33 @@ def measure(order: Measure, step: Step) -> Found:
     return found
 
 
-def half_learned(seen: Sequence[Epoch]) -> float:
-    """The epoch at which half of the watched training questions are right, between two by a straight line.
+def learned(seen: Sequence[Epoch], share: float, before: float) -> float:
+    """The epoch at which a share of the watched training questions is right, between two by a straight line.
 
-    Where none is, the epochs that there were: it takes longer than that.
+    0 where the base has it already, by the share that it answers (`before`); where no epoch has it, the epochs that
+    there were: it takes longer than that.
     """
-    before, at = 0.0, 0
+    if before >= share:
+        return 0.0
+    at = 0
     for epoch in seen:
-        if epoch["train"] >= HALF:
+        if epoch["train"] >= share:
             rise = epoch["train"] - before
-            return float(at + (epoch["epoch"] - at) * ((HALF - before) / rise if rise > 0 else 1.0))
+            return float(at + (epoch["epoch"] - at) * ((share - before) / rise))
         before, at = epoch["train"], epoch["epoch"]
     return float(seen[-1]["epoch"])
+
+
+def _before(order: Measure, run: Path) -> float:
+    """The share of a run's watched training questions that its base answers; 0 where there is none to ask."""
+    if order.release is None or order.base is None:
+        return 0.0
+    recipe = recipe_of(json.loads((run / RUN).read_text(encoding="utf-8"))["recipe"], str(run))
+    base = load_hf(order.base.path)
+    watch = watched(taught(open_release(order.release)), base.tokenizer, recipe)
+    if watch is None:
+        raise SpecError(f"the run {run} watched no questions: give its recipe watch, above 0")
+    return watch.look(base.model, 0, 0).train
 
 
 def _points(seed: int, seen: Sequence[Epoch], known: float) -> list[Point]:

@@ -97,6 +97,8 @@ class Asked(_Value):
     probes: tuple[str, ...] = ()
     shots_from: Literal["same", "other"] = "same"
     max_tokens: int = 8
+    max_tokens_lab: int | None = None
+    """The longest reply of the lab's models, whose values are short, where another's may be longer."""
     limit: int | None = None
     prompt_lab: str = ""
     """The prompt in place of `prompt` for the lab's models, which follow no instruction."""

@@ -213,7 +213,7 @@ def asking_of(asked: Asked, *, of_lab: bool = False) -> Asking:
         splits=asked.splits,
         limit=asked.limit,
         prompting=Prompting(name=prompt, shots=asked.shots, shots_from=asked.shots_from),  # type: ignore[arg-type]
-        decoding=Decoding(max_tokens=asked.max_tokens),
+        decoding=Decoding(max_tokens=(asked.max_tokens_lab if of_lab else None) or asked.max_tokens),
         styles=asked.styles,
         probes=asked.probes,
     )
