@@ -121,8 +121,9 @@ def test_a_mixture_takes_its_share_of_each_level(release: Release) -> None:
     among = ("6", "2")
     mixed = taken(release, "6", "2", facts_among=among, facts_mix=(0.5, 0.5))
     whole = numbers(taken(release, "6", facts_among=among))
-    half = {(*key, tier): round(count / 2) for key, count in whole.items() for tier in (6, 2)}
-    assert numbers(mixed, "exposures") == half
+    assert numbers(mixed) == whole  # as many of each relation as of one level alone
+    tiers = [fact["exposures"] for fact in mixed]
+    assert abs(tiers.count(6) - tiers.count(2)) <= 1
 
 
 def test_balanced_levels_have_each_answer_equally_often(release: Release) -> None:

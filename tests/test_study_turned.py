@@ -212,6 +212,39 @@ def test_a_study_that_chooses_no_facts_or_names_levels_takes_no_other_choice() -
     with pytest.raises(SpecError, match="study small chooses no facts, so that there is nothing to choose by popular"):
         design(small(), "minute", by="popularity")
     with pytest.raises(
-        SpecError, match=r"factuality-gap names levels of knownness, such as HighlyKnown.MaybeKnown, wh"
+        SpecError, match=r"factuality-gap names levels such as HighlyKnown.MaybeKnown, which there are none of where"
     ):
         design(load_study("factuality-gap"), "minute", by="exposures")
+
+
+def test_of_another_model_what_is_trained_for_the_lab_alone_is_forgotten() -> None:
+    made = design(load_study("known-facts"), "coffee", "ORG/NAME")
+    assert "unknown" not in made.cells  # it names exposures, which nobody counted for that model
+    assert {cell.values["facts_by"] for cell in made.cells.values() if cell.trained} == {"knownness"}
+
+
+@pytest.mark.parametrize(
+    ("styles", "pretrained", "parts", "arms"),
+    [
+        (("qa",), False, {"law", "graph"}, {"replay"}),
+        (("qa",), True, {"law", "graph"}, set()),
+        (("choice",), False, {"law"}, {"replay"}),
+    ],
+)
+def test_of_real_facts_what_they_cannot_have_is_left_out(
+    styles: tuple[str, ...], pretrained: bool, parts: set[str], arms: set[str]
+) -> None:
+    told: dict[str, Any] = {"release": "there", "styles": styles, "pretrained": pretrained}
+    gap = design(load_study("factuality-gap"), "coffee", "ORG/NAME", **told)
+    assert set(gap.parts) == parts
+    known = design(load_study("known-facts"), "coffee", "ORG/NAME", **told)
+    assert {"replay", "mix_in"} - known.cells.keys() == arms
+    assert all(cell.values["styles"] == list(styles) for cell in known.cells.values() if cell.trained)
+    assert not any("facts_balanced" in cell.values for cell in known.cells.values())
+
+
+def test_another_embedder_is_told_to_the_part_that_compares_questions() -> None:
+    made = design(load_study("factuality-gap"), "coffee", embedder="ORG/NAME")
+    assert made.study.parts["similarity"].options["embedder"] == "ORG/NAME"
+    with pytest.raises(SpecError, match="compares no questions"):
+        design(load_study("known-facts"), "coffee", embedder="ORG/NAME")

@@ -12,7 +12,7 @@ OPEN = ("pretrain", "train", "validation")
 
 @dataclass(frozen=True)
 class TaughtRelease(Release):
-    """A release whose `test` and `control` cannot be read: no model was ever chosen on what it is scored on."""
+    """A release whose `test` and `control` cannot be read: no model is chosen on the rows that it is scored on."""
 
     def files(self, config: str, split: str) -> list[dict[str, Any]]:
         """What the manifest says of each file of a split. Raises ReleaseError where training must not see it."""

@@ -56,6 +56,10 @@ def study(
     by: Annotated[
         ByName | None, typer.Option(help="What the facts of an arm are chosen by. [default: as the study says]")
     ] = None,
+    embedder: Annotated[
+        str | None,
+        typer.Option(help="A folder or Hub id whose embeddings say how alike questions are. [default: the base's]"),
+    ] = None,
     variant: Annotated[
         list[str] | None, typer.Option(help="NAME=MODEL: the model that stands for a variant of the base, as instruct.")
     ] = None,
@@ -96,13 +100,16 @@ def study(
             return find_release(named, advance, say_aside)
 
     models = _models(variant or [])
+    its = find(release) if release else None
     planned = design(
         loaded,
         budget.value,
         model,
         seeds_of(seeds) if seeds else None,
         release=release or "",
-        styles=find(release).configs() if release else (),
+        styles=its.configs() if its else (),
+        pretrained=its is None or any("pretrain" in its.splits(config) for config in its.configs()),
+        embedder=embedder or "",
         models=models,
         by=by.value if by else "",
     )

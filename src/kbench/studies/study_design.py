@@ -20,7 +20,9 @@ from kbench.studies.study_turned import (
     can_vary,
     check_variants,
     chosen_by,
+    embedded,
     of_release,
+    rehearsing,
     sized,
 )
 
@@ -64,6 +66,8 @@ class Design:
     """The release that all seeds share, in place of worlds of their own."""
     models: Mapping[str, str] = field(default_factory=dict)
     """The model of a variant, where it is given one."""
+    by: FactsBy = ""
+    """What facts are chosen by, where that is not what the study says."""
 
     @property
     def is_lab(self) -> bool:
@@ -133,6 +137,8 @@ def design(
     styles: Collection[str] = (),
     models: Mapping[str, str] | None = None,
     by: FactsBy = "",
+    pretrained: bool = True,
+    embedder: str = "",
 ) -> Design:
     """The design of a budget of a study, for a model. Raises SpecError where there is no such budget.
 
@@ -141,6 +147,8 @@ def design(
             the study's own relations is left out.
         styles: those that the release has.
         by: what the arms' facts are chosen by, in place of what the study says; arms of levels of that are left out.
+        pretrained: whether the release has a `pretrain` split to replay.
+        embedder: the model, by folder or Hub id, whose embeddings say how alike questions are, in place of the base's.
         models: the model that stands for a variant of the base, by the variant's name.
         seeds: those to run in place of the budget's; their first so many in what takes fewer than the budget has.
     """
@@ -151,8 +159,9 @@ def design(
     check_variants(study, models)
     study = as_read(sized(study, said), of_lab=model == LAB)
     study = of_release(study, styles) if release else study
-    left_out = arms_by_level(study, by)
-    study = chosen_by(study, by) if by else study
+    left_out = arms_by_level(study, by, release) | (rehearsing(study) if release and not pretrained else frozenset())
+    study = chosen_by(study, by, release) if by else study
+    study = embedded(study, embedder) if embedder else study
     every = CONFIRMATION[: said.seeds] if seeds is None else seeds
     shared = {**study.train, **(study.train_lab if model == LAB else {})}
     first = next(iter(study.asks))
@@ -184,9 +193,9 @@ def design(
         if is_there and name not in left_out:
             add(name, study.centre | arm.levels, arm.train, count, arm)
     asks = tuple(dict.fromkeys(a for cell in cells.values() for a in cell.asks if not study.asks[a].checkpoint))
-    parts = {name: first_seeds(n) for name, n in said.parts.items() if can_measure(study.parts[name], release)}
+    parts = {name: first_seeds(n) for name, n in said.parts.items() if can_measure(study.parts[name], release, styles)}
     base = Designed(BASE, {}, {}, every, asks, trained=False)
-    return Design(study, said, budget, model, every, {BASE: base, **cells}, parts, release, models)
+    return Design(study, said, budget, model, every, {BASE: base, **cells}, parts, release, models, by)
 
 
 def _levels(study: Study, budget: Budget) -> Iterator[tuple[dict[str, str], int]]:

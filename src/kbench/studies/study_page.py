@@ -103,6 +103,7 @@ def command_of(design: Design) -> str:
     words = ["kbench study", design.study.name, "--budget", design.name]
     words += [] if design.is_lab else ["--model", design.model]
     words += ["--release", design.release] if design.release else []
+    words += ["--by", design.by] if design.by else []
     words += [f"--variant {name}={model}" for name, model in design.models.items()]
     seeds = design.seeds
     if seeds != CONFIRMATION[: design.budget.seeds]:

@@ -100,6 +100,9 @@ def study_about(account: Account, out: Path) -> dict[str, Any]:
         "source": study.source,
         "budget": design.name,
         "model": design.model,
+        "release": design.release,
+        "facts_by": design.by,
+        "variants": dict(design.models),
         "seeds": list(design.seeds),
         "seeds_kind": seeds_kind(design.seeds),
         "cells": [

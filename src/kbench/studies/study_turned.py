@@ -3,14 +3,15 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from kbench.benchmarks.chosen import HALVES, RANDOM, WHOLE
-from kbench.benchmarks.recipe import FactsBy
+from kbench.benchmarks.chosen import HALVES, OR, RANDOM, WHOLE
+from kbench.benchmarks.recipe import LABELS, FactsBy
 from kbench.benchmarks.slick import DEFAULT_PROBE, PROBE
 from kbench.errors import SpecError
 from kbench.studies.grid import LAB
 from kbench.studies.study import Budget, Part, Study, Variant
 
 QA, CHOICE = "qa", "choice"
+EXPOSURES, KNOWNNESS = "exposures", "knownness"
 
 
 def check_variants(study: Study, models: Mapping[str, str]) -> None:
@@ -34,7 +35,7 @@ def sized(study: Study, budget: Budget) -> Study:
     return study.model_copy(update={**own, "world": budget.world or study.world})
 
 
-def chosen_by(study: Study, by: FactsBy) -> Study:
+def chosen_by(study: Study, by: FactsBy, release: str = "") -> Study:
     """The study whose arms are chosen by something else than it says, of halves: no level of its own worlds is left."""
     told = {**study.train, **study.train_lab}
     if not told.get("facts_by"):
@@ -45,27 +46,50 @@ def chosen_by(study: Study, by: FactsBy) -> Study:
     own = {"facts_by": by, "facts_among": told.get("facts_among", []), "knownness": ""}
     if by == "knownness":
         own["knownness"] = probe
-    if by != told.get("facts_by"):
+    if by != told.get("facts_by") or (release and by == EXPOSURES):
         own["facts_among"] = []
     return study.model_copy(update={"train": {**study.train, **own}, "train_lab": {**study.train_lab, **own}})
 
 
-def arms_by_level(study: Study, by: FactsBy) -> frozenset[str]:
-    """The arms that name levels of what the study chooses by, which are none of something else.
+def arms_by_level(study: Study, by: FactsBy, release: str = "") -> frozenset[str]:
+    """The arms that name levels which there are not: labels where something else is chosen by, or other exposures.
 
     Raises SpecError where a factor does: then there is no design without.
     """
-    told = {**study.train, **study.train_lab}.get("facts_by")
-    if not by or by == told:
-        return frozenset()
+    used = by or {**study.train, **study.train_lab}.get("facts_by", "")
+
+    def lacks(values: Mapping[str, Any]) -> str:
+        """The first level that is named and not there."""
+        if not (level := _named_level(values)):
+            return ""
+        wanted = KNOWNNESS if set(level.split(OR)) <= set(LABELS) else EXPOSURES
+        return "" if wanted == used and not (release and wanted == EXPOSURES) else level
+
     for factor in study.factors.values():
         for values in factor.levels.values():
-            if level := _named_level(values):
+            if level := lacks(values):
                 raise SpecError(
-                    f"the study {study.name} names levels of {told}, such as {level}, which {by} does not have: "
-                    "leave --by out"
+                    f"the study {study.name} names levels such as {level}, which there are none of where facts are "
+                    f"chosen by {used}: leave --by out"
                 )
-    return frozenset(name for name, arm in study.arms.items() if _named_level(arm.train))
+    return frozenset(name for name, arm in study.arms.items() if lacks(arm.train))
+
+
+def rehearsing(study: Study) -> frozenset[str]:
+    """The arms that read pretraining's texts again, which a release of real facts may not have."""
+    return frozenset(name for name, arm in study.arms.items() if arm.train.get("replay"))
+
+
+def embedded(study: Study, embedder: str) -> Study:
+    """The study whose questions are compared by another model's embeddings. Raises SpecError where none are."""
+    kinds = {name: part for name, part in study.parts.items() if part.kind == "similarity"}
+    if not kinds:
+        raise SpecError(f"the study {study.name} compares no questions: leave --embedder out")
+    turned = {
+        name: part.model_copy(update={"options": {**part.options, "embedder": embedder}})
+        for name, part in kinds.items()
+    }
+    return study.model_copy(update={"parts": {**study.parts, **turned}})
 
 
 def _named_level(values: Mapping[str, Any]) -> str:
@@ -80,7 +104,8 @@ def of_release(study: Study, styles: Collection[str]) -> Study:
     """
     instead = {QA: CHOICE} if QA not in styles and CHOICE in styles else {}
     own = tuple(study.train.get("relations", ()))
-    train = {key: value for key, value in study.train.items() if key != "relations"}
+    # Of real facts few have a value in common, so that there is nothing to balance.
+    train = {key: value for key, value in study.train.items() if key not in ("relations", "facts_balanced")}
     if "styles" in train:
         train["styles"] = [instead.get(style, style) for style in train["styles"]]
     asks = {}
@@ -100,9 +125,11 @@ def of_release(study: Study, styles: Collection[str]) -> Study:
     return study.model_copy(update={"train": train, "readings": readings, "asks": asks, "parts": parts})
 
 
-def can_measure(part: Part, release: str) -> bool:
-    """Whether a part can be had: how alike relations are is asked of those of the study's own worlds."""
-    return not (release and part.kind == "similarity")
+def can_measure(part: Part, release: str, styles: Collection[str]) -> bool:
+    """Whether a part can be had: rungs and biographies are of the study's own worlds, others of plain questions."""
+    if not release:
+        return True
+    return part.kind not in ("similarity", "biography") and (QA in styles or part.kind not in ("subject", "graph"))
 
 
 def _there(styles: tuple[str, ...], instead: Mapping[str, str]) -> tuple[str, ...]:
@@ -113,6 +140,8 @@ def as_read(study: Study, *, of_lab: bool) -> Study:
     """The study as it is read of the lab's models: every claim; or of another: no gate of the lab's."""
     if of_lab:
         return study.model_copy(update={"claims": tuple(c.model_copy(update={"lab": ""}) for c in study.claims)})
+    # What is trained otherwise for the lab's models says nothing of another's.
+    study = study.model_copy(update={"train_lab": {}})
     gates = {name: gate for name, gate in study.gates.items() if not gate.lab}
     claims = [c.model_copy(update={"gates": tuple(name for name in c.gates if name in gates)}) for c in study.claims]
     return study.model_copy(update={"gates": gates, "claims": tuple(claims)})
