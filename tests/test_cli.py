@@ -51,7 +51,7 @@ def test_a_misused_command_exits_with_2(
 REFUSED = [
     (
         ["generate", "--spec", "nowhere.toml"],
-        "no world spec 'nowhere.toml': give a TOML file or one of default, known, lab",
+        "no world spec 'nowhere.toml': give a TOML file or one of default, known, known-facts, lab",
     ),
     (["generate", "--templates", "nowhere"], "no template pack at nowhere: give a folder that holds pack.toml"),
     (["generate", "--entities", "0"], "sizes.entities: Input should be greater than or equal to 1 (got 0)"),

@@ -273,7 +273,7 @@ def test_a_file_that_is_no_spec_is_refused_by_name(tmp_path: Path, content: byte
 def test_a_spec_that_is_not_there_is_refused_with_the_built_in_ones(name: str) -> None:
     with pytest.raises(SpecError) as error:
         load_spec(name)
-    built_in = "default, known, lab, starter, style-to-facts"
+    built_in = "default, known, known-facts, lab, starter, style-to-facts"
     assert str(error.value) == f"no world spec {name!r}: give a TOML file or one of {built_in}"
 
 

@@ -59,7 +59,7 @@ TURNED = [
         ["style-to-facts", "--by", "popularity"],
         "the study style-to-facts chooses no facts, so that there is nothing to",
     ),
-    (["factuality-gap", "--by", "popularity"], "names levels of knownness, such as HighlyKnown+MaybeKnown, which"),
+    (["factuality-gap", "--by", "popularity"], "names levels such as HighlyKnown+MaybeKnown, which there are none of"),
     (["known-facts", "--release", "nowhere"], "nowhere"),
     (["known-facts", "--release", "{empty}"], "{empty}"),
 ]
