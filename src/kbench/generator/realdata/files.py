@@ -93,6 +93,7 @@ class _Held:
                 with zipfile.ZipFile(self.path) as archive:
                     return archive.read(self.name)
             return self.path.read_bytes()
+        # What zipfile raises of a compression that it does not know, and of a password, beside a broken archive.
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
             raise SpecError(f"cannot read {self.shown}: {error}: take it anew, or make it readable") from None
 
