@@ -1,4 +1,4 @@
-"""Who may import whom: `errors … shelf ← schema, rows ← store ← {generator ∥ benchmarks ← exports ∥ hub} ← studies ← api ← cli`."""
+"""Who may import whom: `errors … shelf ← schema, rows ← store ← {generator ∥ benchmarks ← exports ∥ hub} ← studies ← leaderboard ← api ← cli`."""
 
 import ast
 import subprocess
@@ -34,8 +34,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exports": _DATA | {"benchmarks", "exports"},
     "hub": _DATA | {"hub"},
     "studies": _DATA | {"generator", "benchmarks", "studies"},
-    "api": _DATA | {"generator", "benchmarks", "exports", "hub", "studies", "api"},
-    "cli": _DATA | {"generator", "benchmarks", "exports", "hub", "studies", "api", "cli"},
+    "leaderboard": _DATA | {"generator", "benchmarks", "hub", "studies", "leaderboard", "templates"},
+    "api": _DATA | {"generator", "benchmarks", "exports", "hub", "studies", "leaderboard", "api"},
+    "cli": _DATA | {"generator", "benchmarks", "exports", "hub", "studies", "leaderboard", "api", "cli"},
 }
 """For each part of kbench the parts it may import; `kbench` itself (the version) is open to all."""
 

@@ -31,8 +31,8 @@ def tiny() -> Path:
     return folder
 
 
-def test_the_shelf_has_the_three_and_the_tree_shows_them_in_releases() -> None:
-    assert names() == ["kbench-base", "kbench-small", "kbench-tiny"]
+def test_the_shelf_has_the_four_and_the_tree_shows_them_in_releases() -> None:
+    assert names() == ["kbench-base", "kbench-methods", "kbench-small", "kbench-tiny"]
     for name in names():
         assert (ROOT / "releases" / name).resolve() == (ROOT / "src" / "kbench" / "releases" / name).resolve()
         assert {RECIPE, *TEXTS} <= {path.name for path in (SHELF / name).iterdir()}
@@ -62,7 +62,7 @@ def test_the_recipe_of_kbench_tiny_gives_its_every_byte(tmp_path: Path) -> None:
 
 
 @pytest.mark.releases
-@pytest.mark.parametrize("name", ["kbench-small", "kbench-base"])
+@pytest.mark.parametrize("name", ["kbench-methods", "kbench-small", "kbench-base"])
 def test_the_recipe_of_a_big_release_gives_what_was_published(tmp_path: Path, name: str) -> None:
     release, _ = generate(load_recipe(name), tmp_path / name, workers=2)
     known = published(name)
@@ -81,7 +81,11 @@ def test_kbench_base_has_more_than_a_hundred_thousand_new_facts() -> None:
 
 
 REFUSED = [
-    ("nowhere", "", "no recipe 'nowhere': give a TOML file or one of kbench-base, kbench-small, kbench-tiny"),
+    (
+        "nowhere",
+        "",
+        "no recipe 'nowhere': give a TOML file or one of kbench-base, kbench-methods, kbench-small, kbench-tiny",
+    ),
     ("r.toml", "spec = 'lab'\nsede = '1'", "r.toml: 'seed': is missing: the keys of a recipe are spec, seed, styles"),
     ("r.toml", "spec = 'lab'\nseed = '1'\nsize = 3", "r.toml: 'size': no such key: the keys of a recipe are"),
     ("r.toml", "spec = 'lab'\nseed = '1'\n\"a\\nb\" = 3", "r.toml: 'a\\nb': no such key"),

@@ -60,7 +60,7 @@ def generate(
         templates: the folder of a template pack; the built-in one if None.
         private: whether the seed is a secret, read from `seed_file` or the environment variable `KBENCH_SEED`.
         seed_file: the file with the seed of a private world, which is never printed.
-        recipe: a named release (kbench-tiny, kbench-small, kbench-base) or a recipe file; in place of `style`,
+        recipe: a named release (kbench-tiny, kbench-methods, ...) or a recipe file; in place of `style`,
             `entities`, `seed`, `spec`, `facts`, `templates`, `private` and `seed_file`.
         workers: processes; the bytes do not depend on it. With more than one, a script needs the usual
             `if __name__ == "__main__":`, since each worker process imports it.

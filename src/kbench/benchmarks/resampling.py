@@ -45,19 +45,24 @@ def intervals(clusters: Sequence[str], values: Floats) -> list[Interval]:
     The unit of resampling is the cluster; all columns share the draws, of a fixed stream. A resample that has no value
     of a column is left out for it. A column without any value has NaN everywhere.
     """
+    means = resampled_means(clusters, values)
+    return [interval_of(means[:, column]) for column in range(values.shape[1])]
+
+
+def resampled_means(clusters: Sequence[str], values: Floats, stream: int = _STREAM) -> Floats:
+    """The mean of each column of `values` in each of `RESAMPLES` resamples of the clusters; NaN where it has none."""
     _, places = np.unique(np.asarray(clusters), return_inverse=True)
     there = ~np.isnan(values)
     size = int(places.max(initial=-1)) + 1
     sums = _by_cluster(places, np.where(there, values, 0.0), size)
     counts = _by_cluster(places, there.astype(np.float64), size)
-    stream, parts = np.random.default_rng(_STREAM), []
+    draws, parts = np.random.default_rng(stream), []
     step = max(1, _AT_ONCE // max(1, size))
     for start in range(0, RESAMPLES, step):
-        times = _times_drawn(stream, min(step, RESAMPLES - start), size)
-        with np.errstate(invalid="ignore"):  # 0 / 0 is a resample without a value: NaN, and left out below
+        times = _times_drawn(draws, min(step, RESAMPLES - start), size)
+        with np.errstate(invalid="ignore"):  # 0 / 0 is a resample without a value: NaN, and left out of intervals
             parts.append((times @ sums) / (times @ counts))
-    means = np.concatenate(parts)
-    return [_interval(means[:, column]) for column in range(values.shape[1])]
+    return np.concatenate(parts)
 
 
 def _by_cluster(places: NDArray[np.intp], values: Floats, size: int) -> Floats:
@@ -71,7 +76,8 @@ def _times_drawn(stream: np.random.Generator, resamples: int, size: int) -> Floa
     return np.bincount(drawn.ravel(), minlength=resamples * size).reshape(resamples, size).astype(np.float64)
 
 
-def _interval(means: Floats) -> Interval:
+def interval_of(means: Floats) -> Interval:
+    """The interval of a figure whose value in each resample is known; those without one (NaN) are left out."""
     kept = means[~np.isnan(means)]
     if kept.size < 2:
         return Interval(float("nan"), float("nan"), float("nan"))

@@ -76,7 +76,8 @@ def generate(
     private: Private = False,
     seed_file: SeedFile = None,
     recipe: Annotated[
-        str | None, typer.Option(help="A named release (kbench-tiny, kbench-small, kbench-base) or a recipe file.")
+        str | None,
+        typer.Option(help="A named release (kbench-tiny, kbench-methods, kbench-small, kbench-base) or a recipe file."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder to write. [default: kbench-WORLD-SEED, or the recipe's name]")

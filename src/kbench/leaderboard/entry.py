@@ -1,0 +1,185 @@
+"""An entry of the leaderboard as a value: what was trained how, what it scored, and what a re-run of it gave."""
+
+from datetime import date as Date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from kbench.ids import json_digest
+
+SCHEMA: Literal[1] = 1
+"""The version of an entry's file; a newer one is refused."""
+
+TrackName = Literal["methods", "models"]
+Kind = Literal["method", "model", "floor", "ceiling"]
+AxisName = Literal["held_out", "cross_style", "numeric", "multihop", "reverse"]
+
+ID = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+"""What an id looks like: it names files."""
+
+Id = Annotated[str, StringConstraints(pattern=ID, max_length=48)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# Any text but control characters: what is shown is escaped where it is shown.
+Line = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$", max_length=200)
+]
+Text = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$", max_length=2000)
+]
+Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s\x00-\x1f\x7f-\x9f\"'<>\\]+)?$", max_length=200)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Seconds = Annotated[float, Field(ge=0, le=10**9)]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class AxisScore(_Value):
+    """One axis: accuracy, that of the never-trained twins, and what is left of the first when the second is taken off.
+
+    `corrected` is (accuracy - control) / (1 - control), not clipped; `low` and `high` are its 95 % interval.
+    """
+
+    accuracy: Share
+    control: Share
+    corrected: float
+    low: float
+    high: float
+    rows: Count
+    entities: Count
+    control_rows: Count
+
+
+class Retention(_Value):
+    """What is left of what the base knew: accuracy on the same background questions, and its share of the base's."""
+
+    accuracy: Share
+    base: Share
+    kept: float
+    rows: Count
+
+
+class Scores(_Value):
+    """Every axis, and their unweighted mean with its 95 % interval (entities resampled) and standard error."""
+
+    headline: float
+    low: float
+    high: float
+    stderr: Annotated[float, Field(ge=0)]
+    axes: dict[AxisName, AxisScore]
+    retention: Retention | None = None
+
+
+class Released(_Value):
+    """The release that was trained on and asked about."""
+
+    name: Line
+    world: Line
+    digest: Digest
+
+
+class Base(_Value):
+    """The model before: `lab`, or ORG/NAME@COMMIT of the Hub. `recipe` is the digest of the lab's recipe."""
+
+    model: Line
+    recipe: Digest | None = None
+    weights: Digest | None = None
+
+
+class Model(_Value):
+    """The model that was scored: its name, and the digests of its weights, tokenizer, adapter and settings."""
+
+    name: Line
+    digests: dict[Line, Digest] = Field(max_length=8)
+
+
+class Asked(_Value):
+    """How it was asked."""
+
+    prompt: Line = "plain"
+    shots: Annotated[int, Field(ge=0, le=64)] = 0
+    chat: bool = False
+    max_tokens: Annotated[int, Field(ge=1, le=4096)] = 32
+
+
+class Cost(_Value):
+    """What the training took: tokens shown, seconds, and on what."""
+
+    tokens: Count
+    wall_s: Seconds
+    hardware: Line = ""
+
+
+class Samples(_Value):
+    """The file of samples beside the entry: its sha256, and how many rows it has."""
+
+    sha256: Digest
+    rows: Count
+
+
+class Rerun(_Value):
+    """One run of the recipe by somebody else: what it scored, the weights it gave, what it took."""
+
+    scores: Scores
+    weights: Digest | None = None
+    cost: Cost
+
+
+class PrivateRerun(_Value):
+    """The recipe on a world whose test was never published; of the world its salted commitment and nothing else."""
+
+    commitment: Digest
+    salt: Line
+    rerun: Rerun
+
+
+class Reproduced(_Value):
+    """What `kbench leaderboard verify` found: of which claim, when, by which versions, on which worlds."""
+
+    claim: Digest
+    date: Date
+    kbench: Line
+    packages: dict[Line, Line] = Field(max_length=16)
+    public: Rerun
+    private: PrivateRerun | None = None
+
+
+class Entry(_Value):
+    """One entry. `recipe` holds what a recipe file sets, and is empty for references and models without one.
+
+    `article_pass` is how many tokens one pass over the release's articles has, in the base's own tokens: the unit of
+    the token classes. All of it is what the submitter says; `reproduced` is what somebody else found.
+    """
+
+    format: Literal[1] = SCHEMA
+    id: Id
+    track: TrackName
+    kind: Kind
+    title: Annotated[Line, StringConstraints(min_length=1, max_length=80)]
+    authors: Line = ""
+    description: Text = ""
+    url: Url = ""
+    submitted: Date
+    kbench: Line
+    release: Released
+    base: Base
+    recipe: dict[Line, Any] = Field({}, max_length=64)
+    model: Model
+    asked: Asked = Asked()
+    article_pass: Annotated[int, Field(ge=1, le=10**15)]
+    cost: Cost
+    scores: Scores
+    samples: Samples
+    reproduced: Reproduced | None = None
+
+    @property
+    def claim(self) -> str:
+        """The digest of what the submitter says: a re-run is of this claim and no other."""
+        return json_digest(self.model_dump(mode="json", exclude={"reproduced"}))
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is a floor or ceiling that others are read against, and takes no rank."""
+        return self.kind in ("floor", "ceiling")

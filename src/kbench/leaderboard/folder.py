@@ -1,0 +1,63 @@
+"""The folder of entries: `<id>.json` with `<id>.parquet` beside it, read without trusting either."""
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kbench.errors import OutputError
+from kbench.leaderboard.entry import Entry
+from kbench.leaderboard.tracks import entry_recipe
+from kbench.store import write_json
+
+ENTRIES = Path("releases") / "leaderboard"
+"""Where entries are looked for, seen from where the command is called."""
+
+MOST_BYTES = 256 * 1024
+"""An entry's file is no larger."""
+
+
+def read_entry(path: Path) -> Entry:
+    """The entry in a file. Raises OutputError of one line where there is none, or it is none."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise OutputError(f"{path} is too large for an entry: expected at most {MOST_BYTES:,} bytes")
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise OutputError(f"no entry at {path}: `kbench leaderboard submit` writes one") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise OutputError(f"cannot read the entry {path}: {str(error)[:200]}") from None
+    try:
+        entry = Entry.model_validate_json(json.dumps(raw))  # of JSON, a date is text
+    except ValidationError as errors:
+        first = errors.errors(include_url=False)[0]
+        key = ".".join(str(part)[:40] for part in first["loc"])
+        raise OutputError(f"{path}: {key}: {first['msg']} (got {str(first['input'])[:60]!r})") from None
+    entry_recipe(entry.recipe, f"{path}: recipe")
+    return entry
+
+
+def read_entries(folder: Path) -> list[Entry]:
+    """Every entry of a folder, by id. Raises OutputError where one cannot be read or its file has another name."""
+    if not folder.is_dir():
+        raise OutputError(f"no entries at {folder}: give --entries, a folder of <id>.json files")
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        entry = read_entry(path)
+        if path.stem != entry.id:
+            raise OutputError(f"{path} holds the entry {entry.id!r}: rename the file to {entry.id}.json")
+        found.append(entry)
+    return found
+
+
+def write_entry(folder: Path, entry: Entry) -> Path:
+    """Write an entry as its file in a folder."""
+    path = folder / f"{entry.id}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(path, entry.model_dump(mode="json"))
+    return path
+
+
+def samples_path(folder: Path, entry: Entry) -> Path:
+    """Where the samples of an entry lie."""
+    return folder / f"{entry.id}.parquet"

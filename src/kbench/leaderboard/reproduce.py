@@ -1,0 +1,28 @@
+"""How anybody runs an entry again: its recipe as a file, and the commands."""
+
+import json
+import shlex
+
+from kbench.leaderboard.entry import Entry
+from kbench.leaderboard.tracks import LAB
+
+
+def recipe_toml(entry: Entry) -> str:
+    """The recipe as the TOML file that `kbench train --recipe` takes; JSON's values are TOML's too."""
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in entry.recipe.items())
+
+
+def commands(entry: Entry) -> list[str]:
+    """The commands that train and score it from nothing; of a reference, or an entry without a recipe, none."""
+    if not entry.recipe:
+        return []
+    release, run, result = entry.release.name, f"{entry.id}-run", f"{entry.id}-result"
+    train = ["kbench", "train", "--release", release, "--model", entry.base.model, "--recipe", f"{entry.id}.toml"]
+    asked = ["--chat"] if entry.asked.chat else []
+    asked += [] if entry.base.model == LAB else ["--max-tokens", str(entry.asked.max_tokens)]
+    return [
+        shlex.join(["kbench", "generate", "--recipe", release, "--out", release]),
+        shlex.join([*train, "--out", run]),
+        shlex.join(["kbench", "eval", "--release", release, "--model", run, *asked, "--out", result]),
+        shlex.join(["kbench", "leaderboard", "submit", result, "--id", entry.id, "--title", entry.title]),
+    ]
