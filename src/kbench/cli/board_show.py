@@ -55,13 +55,8 @@ def _print(section: "Section") -> None:
 
     from kbench.leaderboard.table import apart_text, interval, kept_text, signed
 
-    table = Table(
-        title=Text(f"{section.track}, {section.title}"),
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        show_edge=False,
-    )
+    typer.echo(f"{section.track}, {section.title}")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("entry", overflow="fold")
     for column in ("score (95 %)", "private", "apart", "kept", "tokens"):

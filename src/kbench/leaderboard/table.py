@@ -153,9 +153,7 @@ def markdown(shown: Iterable[Section]) -> str:
     for section in shown:
         rows = [heads, rule, *(_cells(row) for row in section.rows)]
         body = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-        parts.append(
-            f"**{_plain(TRACKS[section.track].title.partition(':')[0])}, {_plain(section.title)}**\n\n{body}\n"
-        )
+        parts.append(f"**{section.track.capitalize()}, {_plain(section.title)}**\n\n{body}\n")
     return "\n".join([*parts, *(f"{_plain(note)}  " for note in notes(shown))])
 
 
