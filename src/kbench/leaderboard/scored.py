@@ -118,7 +118,10 @@ def _judged(item: Item, row: Mapping[str, Any], prompting: Prompting, where: str
         raise OutputError(f"{where}: {row['id']} is of the split {item.split}, not of {row['split']}")
     found = judge(item, Reply((row["reply"],), refused=row["status"] == "unscored"), prompting)
     if (found.status, found.correct) != (row["status"], row["correct"]):
-        raise OutputError(f"{where}: the verdict on {row['id']} is {row['correct']}, its reply gives {found.correct}")
+        raise OutputError(
+            f"{where}: the verdict on {row['id']} is {row['correct']}, its reply gives {found.correct}: "
+            "the samples were changed"
+        )
     if found.status == "scored" and found.prediction != row["prediction"]:
         raise OutputError(
             f"{where}: the prediction of {row['id']} is {row['prediction'][:60]!r}, "

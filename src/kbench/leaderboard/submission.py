@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kbench.benchmarks.models.adapter_files import adapter_digest
-from kbench.benchmarks.results import RESULTS
+from kbench.benchmarks.results import RESULTS, RUN
 from kbench.disk import told_in_one_line
 from kbench.errors import OutputError
 from kbench.leaderboard.axes import scores_of
@@ -64,6 +64,8 @@ def submission_of(
     scored = read_scored(result, release)
     folder = find_model(scored.model, run)
     trained = read_trained(folder, scored.model, release)
+    if rules.track.name == "methods" and not trained.recipe and not trained.untrained:
+        raise OutputError(f"{folder} has no {RUN}, and an entry of the track methods is a recipe: give --run DIR")
     check_scored(trained, scored.digests, result / RESULTS)
     _check_adapter(scored, trained, result)
     kind: Kind = rules.track.kind
@@ -128,13 +130,13 @@ def _base_known(scored: Scored, trained: Trained, result: Path) -> float | None:
     """What the base scored on the background; a base that was not trained is its own."""
     if trained.untrained:
         return scored.own_known
-    if scored.base_known is None and known_in(scored.rows):
+    base = scored.kbench.get("base")
+    if (scored.base_known is None or not base) and known_in(scored.rows):
         raise OutputError(
             f"{result} was scored without its base, which says how much of what was known is kept: "
             "score it without --no-base, or name the base with --base"
         )
-    base = scored.kbench.get("base") or {}
-    if trained.base.weights and base.get("weights") not in (None, trained.base.weights):
+    if base and trained.base.weights and base.get("weights") not in (None, trained.base.weights):
         raise OutputError(
             f"{result} stands beside another base ({base['weights']}) than the model was trained from "
             f"({trained.base.weights}): score it without --base"
