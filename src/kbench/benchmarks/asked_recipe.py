@@ -16,7 +16,11 @@ _TABLES = ("facts", "entities")
 
 
 def train_recipe(
-    release: Release, model: str, style: str | Iterable[str] | None = None, recipe: str | Path | None = None, **given: Any
+    release: Release,
+    model: str,
+    style: str | Iterable[str] | None = None,
+    recipe: str | Path | None = None,
+    **given: Any,
 ) -> TrainRecipe:
     """The recipe that `kbench train` and `kbench.train` use, of the same words.
 

@@ -3,6 +3,7 @@
 import typer
 
 from kbench.cli.board_show import show
+from kbench.cli.board_verify import verify
 
 leaderboard = typer.Typer(
     name="leaderboard",
@@ -11,3 +12,4 @@ leaderboard = typer.Typer(
     rich_markup_mode=None,
 )
 leaderboard.command("show")(show)
+leaderboard.command("verify")(verify)

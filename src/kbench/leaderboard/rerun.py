@@ -1,4 +1,4 @@
-"""A re-run: an entry's recipe trained and scored again on a world, as `kbench train` and `kbench eval` do by default."""
+"""A re-run: an entry's recipe trained and scored anew on a world, as `kbench train` and `kbench eval` do by default."""
 
 import json
 from collections.abc import Callable, Mapping
