@@ -204,7 +204,7 @@ REFUSED = [
     ({"base__recipe": "0" * 64}, "stands on a lab base of the recipe 0000000000000000, pinned is"),
     ({"base__model": "../models/mine"}, "expected lab, or ORG/NAME@COMMIT of the Hub"),
     ({"kind": "model"}, "is a model: the track methods takes a method"),
-    ({"kind": "floor"}, "the floor honest is to be the lab's base as it is, without a recipe"),
+    ({"kind": "floor"}, "the floor other is to be the lab's base as it is, without a recipe"),
     ({"recipe": {}}, "has no recipe to run again: it stays self-reported"),
     ({"recipe": {"styles": ["qa"], "seed": 3}}, "'seed' is no key of a leaderboard recipe"),
     ({"asked": Asked(prompt="open-book")}, "was asked with prompt = open-book: a method is with plain"),

@@ -53,12 +53,14 @@ def trainer() -> Iterator[Executor]:
 def train(order: Order) -> dict[str, Any]:
     """Train, in the process of `trainer`, and give back what the run keeps about itself.
 
-    Raises SpecError where the recipe shows too many tokens, and what the training raises.
+    Raises SpecError where the recipe shows too many tokens, ReleaseError where the release lacks a style, and what the
+    training raises.
     """
     from kbench.benchmarks.results import RUN
-    from kbench.benchmarks.run import train_run
+    from kbench.benchmarks.run import check_styles, train_run
 
     closed = open_release(order.closed)
+    check_styles(closed, order.recipe)
     if order.bounded and not (order.out / RUN).is_file():
         _check_tokens(closed, order)
     return train_run(closed, order.base, order.recipe, order.out).about
