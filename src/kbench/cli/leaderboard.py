@@ -5,6 +5,7 @@ import typer
 from kbench.cli.board_add import add
 from kbench.cli.board_show import show
 from kbench.cli.board_submit import submit
+from kbench.cli.board_verify import verify
 
 leaderboard = typer.Typer(
     name="leaderboard",
@@ -15,3 +16,4 @@ leaderboard = typer.Typer(
 leaderboard.command("submit")(submit)
 leaderboard.command("add")(add)
 leaderboard.command("show")(show)
+leaderboard.command("verify")(verify)
