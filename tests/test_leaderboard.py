@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kbench.benchmarks.recipe import FIELDS
@@ -51,6 +51,7 @@ VERDICTS = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=25)
 @given(VERDICTS, VERDICTS)
 def test_an_axis_is_what_is_known_beyond_its_control_and_the_headline_is_the_mean_of_all(
     accuracy: dict[str, list[bool]], control: dict[str, list[bool]]
@@ -93,6 +94,7 @@ def test_retention_is_the_share_of_what_the_base_knew() -> None:
 BOARD = st.lists(st.tuples(st.floats(-1, 1), st.floats(0.001, 0.4)), min_size=1, max_size=7)
 
 
+@settings(max_examples=25)
 @given(BOARD)
 def test_ranks_begin_at_one_never_fall_along_the_scores_and_ties_are_shared(board: list[tuple[float, float]]) -> None:
     entries = [made_entry(f"e{number}", made_scores(*scores)) for number, scores in enumerate(board)]
@@ -108,6 +110,7 @@ def test_ranks_begin_at_one_never_fall_along_the_scores_and_ties_are_shared(boar
         assert all(other.rank is not None and other.rank < line.rank for other in above)
 
 
+@settings(max_examples=25)
 @given(BOARD, st.randoms())
 def test_the_standing_does_not_depend_on_the_order_of_the_entries(board: list[tuple[float, float]], drawn: Any) -> None:
     entries = [made_entry(f"e{number}", made_scores(*scores)) for number, scores in enumerate(board)]
@@ -164,6 +167,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=25)
 @given(st.dictionaries(st.sampled_from([*KEYS, *FIELDS]) | st.text(max_size=70), VALUES, max_size=4))
 def test_whatever_a_recipe_says_it_is_taken_or_refused_in_one_line(values: dict[str, Any]) -> None:
     line = ""

@@ -65,9 +65,8 @@ def read_scored(folder: Path, release: Release) -> Scored:
         )
         if prompting_of(asked) is not None and prompting.seed:
             raise OutputError(f"{folder} was asked with --prompt-seed {prompting.seed}: score it with 0")
-        known: Mapping[str, Any] = next(
-            (s for s in kbench["scores"] if (s["style"], s["probe"]) == ("qa", "known")), {}
-        )
+        scores = {(score["style"], score["probe"]): score for score in kbench["scores"]}
+        known = scores.get(("qa", "known"), {})
         return Scored(
             folder, str(about["model_name"]), kbench, prompting, asked, known.get("accuracy"), known.get("base")
         )
