@@ -2,9 +2,12 @@
 
 import typer
 
+from kbench.cli.board_show import show
+
 leaderboard = typer.Typer(
     name="leaderboard",
     help="Enter a result, re-run somebody's entry, build the site.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+leaderboard.command("show")(show)
