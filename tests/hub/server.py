@@ -215,9 +215,10 @@ class HubServer(Uploads):
         repo = self._open(request, writes=True)
         files = self._at(request, repo).files
         said = []
+        ignored = files[".gitignore"].data.decode().split() if ".gitignore" in files else []
         for asked in (await request.json())["files"]:
             old = files.get(asked["path"])
-            entry = {"path": asked["path"], "shouldIgnore": False}
+            entry = {"path": asked["path"], "shouldIgnore": asked["path"].startswith(tuple(ignored))}
             entry["uploadMode"] = "lfs" if asked["path"].endswith(LARGE) else "regular"
             said.append(entry | ({"oid": old.sha256 if old.large else old.blob} if old else {}))
         return JSONResponse({"files": said})

@@ -34,7 +34,7 @@ def check_hub(model: str | None, dataset: str | None) -> None:
     need_token()
 
 
-def to_hub(entry: "Entry", samples: Path, model: str, dataset: str) -> None:
+def send_to_hub(entry: "Entry", samples: Path, model: str, dataset: str) -> None:
     """Propose the results of an entry to a model of the Hub, and say what came of it.
 
     Raises HubError and ReleaseError as `send_results`.

@@ -26,12 +26,12 @@ def offered_at(api: HfApi, repo_id: str, commit: str, stage: Path) -> Offered:
     return offered_by(raw, f"{MANIFEST} of {repo_id}")
 
 
-def text_at(api: HfApi, repo_id: str, commit: str, path: str, stage: Path) -> bytes | None:
-    """A small file of a commit, downloaded into `stage`; None where there is none. Raises as `offered_at`."""
+def text_at(api: HfApi, repo_id: str, commit: str, path: str, stage: Path, most: int = MOST_TEXT) -> bytes | None:
+    """A file of at most so many bytes, downloaded into `stage`; None where there is none. Raises as `offered_at`."""
     listed = some_files(api, repo_id, commit, [path]).get(path)
     if listed is None:
         return None
-    if listed.size > MOST_TEXT:
+    if listed.size > most:
         what = "manifest" if path == MANIFEST else "text"
         raise ReleaseError(f"{path} of {repo_id} is no {what} of kbench: it has {listed.size:,} bytes")
     came = download(api, repo_id, commit, path, stage).read_bytes()

@@ -17,6 +17,9 @@ from kbench.hub.texts import offered_at, text_at
 from kbench.leaderboard.entry import Entry
 from kbench.store import EVAL, MANIFEST, Release, manifest_in
 
+_MOST_EVAL = 64 * 1024
+"""Bytes of an eval.yaml that is read; kbench's have a twentieth."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -63,7 +66,7 @@ def find_benchmark(entry: Entry, dataset: str) -> Benchmark:
                 f"{entry.release.name} {entry.release.digest[:16]}: give the --dataset ORG/NAME[@REVISION] that holds "
                 f"this one, or `kbench push` it"
             )
-        raw = text_at(api, repo_id, commit, EVAL, Path(stage))
+        raw = text_at(api, repo_id, commit, EVAL, Path(stage), _MOST_EVAL)
     tasks = _tasks(manifest, raw or b"", f"{EVAL} of {repo_id}")
     if not tasks:
         wrong = f"{EVAL} is missing" if raw is None else f"its {EVAL} has none that kbench wrote"
