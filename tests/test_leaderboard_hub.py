@@ -7,8 +7,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
 from huggingface_hub import parse_eval_result_entries
@@ -19,7 +17,6 @@ from pydantic import TypeAdapter
 from kbench import shelf
 from kbench.errors import HubError
 from kbench.generator.benchmark import release_tasks
-from kbench.ids import file_sha256
 from kbench.leaderboard.axes import AXES
 from kbench.leaderboard.entry import (
     AxisScore,
@@ -36,7 +33,7 @@ from kbench.leaderboard.entry import (
 from kbench.leaderboard.folder import write_entry
 from kbench.leaderboard.hub_benchmark import Benchmark, Task, is_right
 from kbench.leaderboard.hub_results import results_of, results_yaml
-from kbench.leaderboard.samples import SCHEMA
+from kbench.leaderboard.samples import SCHEMA, samples_bytes, sha256_of, write_samples
 from kbench.store import EVAL, MANIFEST, Release, open_release
 from tests.hub import Client, Done, Fault, HubServer, Repo
 from tests.samples import Row, files_under
@@ -108,10 +105,10 @@ def entry(release: Release, samples: list[Row], tmp_path: Path) -> Entry:
 
 def _written(folder: Path, digest: str, samples: list[Row], **changes: Any) -> Entry:
     (folder / "entry").mkdir(exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(samples, schema=SCHEMA), folder / "entry" / "qa-only.parquet")
-    sha256 = file_sha256(folder / "entry" / "qa-only.parquet")
+    content = samples_bytes(samples)
+    write_samples(folder / "entry" / "qa-only.parquet", content)
     made = _entry(release=Released(name="facts", world="0" * 8, digest=digest), **changes)
-    made = made.model_copy(update={"samples": Samples(sha256=sha256, rows=len(samples))})
+    made = made.model_copy(update={"samples": Samples(sha256=sha256_of(content), rows=len(samples))})
     write_entry(folder / "entry", made)
     return made
 

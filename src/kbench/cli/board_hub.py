@@ -37,13 +37,13 @@ def check_hub(model: str | None, dataset: str | None) -> None:
 def send_to_hub(entry: "Entry", samples: Path, model: str, dataset: str) -> None:
     """Propose the results of an entry to a model of the Hub, and say what came of it.
 
-    Raises HubError and ReleaseError as `send_results`.
+    Raises HubError and ReleaseError as `send_results`, and OutputError where the samples are not the entry's.
     """
-    import pyarrow.parquet as pq
-
     from kbench.leaderboard.hub_results import send_results
+    from kbench.leaderboard.samples import read_bytes, rows_of
 
-    sent = send_results(entry, pq.read_table(samples), model, dataset)
+    rows = rows_of(read_bytes(samples, entry.samples.sha256), entry.samples.rows, str(samples))
+    sent = send_results(entry, rows, model, dataset)
     if sent.taken:
         typer.echo(f"{model} has {sent.path} already: nothing to do ({sent.url})")
     elif not sent.opened:

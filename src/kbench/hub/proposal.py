@@ -66,7 +66,7 @@ def _earlier(api: HfApi, repo_id: str, path: str, data: bytes, title: str) -> st
     asked = api.get_repo_discussions(
         repo_id, author=user, discussion_type="pull_request", discussion_status="open", repo_type="model"
     )
-    mine = [each for each in asked if each.is_pull_request and each.author == user and each.title == title]
+    mine = [each for each in asked if each.is_pull_request and each.title == title]
     for each in mine:
         if _has(api, repo_id, str(each.git_reference), path, data):
             return each.url

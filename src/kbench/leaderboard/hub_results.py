@@ -1,10 +1,8 @@
 """An entry's results for the Hub: the file of scores that a model there shows, and the pull request that brings it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import pyarrow as pa
 import yaml
 from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
@@ -13,12 +11,12 @@ from kbench.hub.client import check_repo_id, need_token
 from kbench.hub.proposal import propose_file
 from kbench.leaderboard.entry import Entry
 from kbench.leaderboard.hub_benchmark import Benchmark, find_benchmark, is_right
+from kbench.leaderboard.samples import Row
 from kbench.leaderboard.tracks import token_class
 
 FOLDER = ".eval_results"
 """Where the Hub looks for the results of a model, in its repository."""
 
-_NEEDED = ["id", "style", "probe", "prediction", "answers"]
 _DIGITS = 6
 
 
@@ -39,7 +37,7 @@ class Sent:
     """Whether the model has the file already."""
 
 
-def send_results(entry: Entry, samples: pa.Table, model_repo: str, dataset: str) -> Sent:
+def send_results(entry: Entry, samples: Sequence[Row], model_repo: str, dataset: str) -> Sent:
     """Propose an entry's results to a model of the Hub, in a pull request; one that is open, or was taken, is found.
 
     Args:
@@ -57,7 +55,7 @@ def send_results(entry: Entry, samples: pa.Table, model_repo: str, dataset: str)
     check_repo_id(dataset.partition("@")[0])
     need_token()
     there = find_benchmark(entry, dataset)
-    results = results_of(entry, samples.select(_NEEDED).to_pylist(), there)
+    results = results_of(entry, samples, there)
     text = results_yaml(results)
     path = f"{FOLDER}/{there.dataset.split('/')[1]}_{entry.id}.yaml"
     title = f"kbench results on {there.dataset} (entry {entry.id})"
@@ -65,7 +63,7 @@ def send_results(entry: Entry, samples: pa.Table, model_repo: str, dataset: str)
     return Sent(made.url, path, text, tuple(each.task_id for each in results), made.opened, made.taken)
 
 
-def results_of(entry: Entry, samples: Sequence[Mapping[str, Any]], there: Benchmark) -> list[EvalResultEntry]:
+def results_of(entry: Entry, samples: Sequence[Row], there: Benchmark) -> list[EvalResultEntry]:
     """One result for each task whose whole test split is in the samples: the share of right answers.
 
     Raises HubError where there is none.
