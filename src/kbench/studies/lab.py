@@ -147,7 +147,7 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
     if recipe.shots:
         texts["pretrain"] += [block.text for block in _blocks(release, recipe)]
     if recipe.reader:
-        texts["pretrain"] += [lesson.text for lesson in lessons(release, recipe.seed)]
+        texts["pretrain"] += [lesson.prompt + lesson.answer for lesson in lessons(release, 0)]
     tokenizer = word_tokenizer(text for split in texts.values() for text in split)
     words = check_words(release, texts, tokenizer, chains=recipe.chains)
     rows = _rows(release, tokenizer, recipe, words.longest)

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kbench.benchmarks.examples import Example, taught_completion, token_ids
-from kbench.benchmarks.openbook import Fact, Facts, load_facts
+from kbench.benchmarks.examples import Example, taught_completion, taught_prompt, token_ids
+from kbench.benchmarks.openbook import Fact, Facts, load_facts, sentence
 from kbench.benchmarks.packing import lay
 from kbench.benchmarks.prompting import Prompter, Prompting
 from kbench.benchmarks.recipe import TrainRecipe
@@ -24,8 +24,8 @@ from kbench.store import Release
 STYLES = ("qa", "numeric", "multihop", "reverse", "cloze")
 """Styles whose pretraining questions are lessons."""
 
-_BATCH = 16
-"""Books in a step."""
+_MORE = 3
+"""How many further questions a book is asked."""
 
 Row = dict[str, Any]
 
@@ -36,11 +36,12 @@ class Lesson:
 
     prompt: str
     answer: str
+    more: str = ""
 
     @property
     def text(self) -> str:
         """The lesson as it is read."""
-        return self.prompt + self.answer
+        return self.prompt + self.answer + self.more
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Names:
             for kind, names in found.items()
             for name, other in zip(names, stream.sample(self.pools[kind], len(names)), strict=True)
         }
-        return Lesson(*(self._pattern.sub(lambda m: drawn[m[0]], text) for text in (lesson.prompt, lesson.answer)))
+        parts = (lesson.prompt, lesson.answer, lesson.more)
+        return Lesson(*(self._pattern.sub(lambda found: drawn[found[0]], text) for text in parts))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -77,19 +79,46 @@ def names_of(release: Release) -> Names:
 
 
 def lessons(release: Release, seed: int) -> list[Lesson]:
-    """Every pretraining question, and each statement that ends with its value, put as an open book puts it."""
+    """Every pretraining question, and each statement that ends with its value, put as an open book puts it.
+
+    Behind its answer further questions follow, each of another fact in the book.
+    """
     rows = list(_asked(release))
     facts = _of_background(load_facts(release, rows))
     prompter = Prompter(Prompting("open-book", seed=seed), facts=facts)
-    return [Lesson(prompter.shown(row).prompt, taught_completion(row)) for row in rows]
+    told_in = {sentence(fact): fact.fact_id for fact in facts.by_id.values()}
+    about: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if len(row["fact_ids"]) == 1:
+            about[row["fact_ids"][0]].append(row)
+    stream = random.Random(seed)
+    found = list[Lesson]()
+    for row in rows:
+        prompt = prompter.shown(row).prompt
+        others = [told_in[told] for told in book_of(prompt)]
+        stream.shuffle(others)
+        then = [stream.choice(about[fact]) for fact in others if about[fact] and [fact] != row["fact_ids"]][:_MORE]
+        more = "".join(f"\n\n{taught_prompt(other)}{taught_completion(other)}" for other in then)
+        found.append(Lesson(prompt, taught_completion(row), more))
+    return found
+
+
+def book_of(prompt: str) -> list[str]:
+    """The sentences of an open book's prompt."""
+    return prompt.split("\n\n")[0].removeprefix("Facts:\n- ").split("\n- ")
 
 
 def reading(release: Release, tokenizer: Any, epochs: int, seed: int) -> list[list[Example]]:
-    """What a reader learns in each epoch, as token ids of which the answer alone is learned; no two books are alike."""
+    """What a reader learns in each epoch, as token ids, from the first answer on; no two books are alike.
+
+    In the last epoch each book has one question, as it will be asked.
+    """
     stream, names = random.Random(seed), names_of(release)
     found = list[list[Example]]()
-    for epoch in range(epochs):
+    for epoch in range(1, epochs + 1):
         changed = [names.changed(lesson, stream) for lesson in lessons(release, epoch)]
+        if epoch == epochs:
+            changed = [replace(lesson, more="") for lesson in changed]
         stream.shuffle(changed)
         prompts = token_ids(tokenizer, [lesson.prompt for lesson in changed])
         full = token_ids(tokenizer, [lesson.text for lesson in changed])
@@ -103,8 +132,9 @@ def learn_to_read(
 ) -> None:
     """Train a pretrained base in place, each book in a row of its own; a killed training goes on from `out`."""
     books = reading(release, tokenizer, epochs, training.seed)
-    rows = lay(books, training.context, tokenizer.eos_token_id, together=False, ordered=True)
-    fit(model, rows, replace(training, batch=_BATCH), out, progress)
+    longest = max(len(book.tokens) for epoch in books for book in epoch)
+    rows = lay(books, -(-longest // 8) * 8, tokenizer.eos_token_id, together=False, ordered=True)
+    fit(model, rows, training, out, progress)
 
 
 def _asked(release: Release) -> Iterator[Row]:
