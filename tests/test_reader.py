@@ -101,7 +101,7 @@ def test_only_the_answer_of_a_lesson_is_learned(release: Release) -> None:
     epochs = reading(release, tokenizer, 2, 0)
     assert [len(epoch) for epoch in epochs] == [len(texts)] * 2
     for example in epochs[0]:
-        said = tokenizer.decode(example.tokens[: example.prompt])
+        said = str(tokenizer.decode(example.tokens[: example.prompt]))
         assert said.endswith("Answer:") or "Question:" not in said
         assert example.tokens[-1] == tokenizer.eos_token_id
     assert reading(release, tokenizer, 2, 0) == epochs
