@@ -15,6 +15,7 @@ from kbench.cli.glossary import glossary
 from kbench.cli.import_data import import_data
 from kbench.cli.init import init
 from kbench.cli.know import know
+from kbench.cli.leaderboard import leaderboard
 from kbench.cli.preview import preview
 from kbench.cli.pull import pull
 from kbench.cli.push import push
@@ -48,6 +49,7 @@ app.command()(know)
 app.command()(compare)
 app.command()(run)
 app.command()(study)
+app.add_typer(leaderboard, name="leaderboard")
 app.add_typer(templates, name="templates")
 
 
