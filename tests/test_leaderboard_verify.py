@@ -39,7 +39,15 @@ SMALL = LabRecipe(layers=1, width=32, heads=1, inner=32, batch=64, bf16=False)
 STYLES = ("qa", "article", "statement", "cloze", "numeric", "multihop", "reverse")
 CHIEF = {"subject": "company", "value_type": "entity", "object": "person"}
 RECIPE = Recipe(
-    tiny(relations__chief=CHIEF, paths__reverse=["employer", "chief"], background__questions=0.5), "7", STYLES
+    tiny(
+        relations__chief=CHIEF,
+        paths__reverse=["employer", "chief"],
+        background__questions=0.5,
+        exposure__number_forms=["digits"],
+        exposure__paraphrases=1,
+    ),
+    "7",
+    STYLES,
 )
 SEED = "a seed that nobody is ever told"
 
