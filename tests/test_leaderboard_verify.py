@@ -210,6 +210,7 @@ def test_a_verification_stopped_at_any_stage_goes_on(
 REFUSED = [
     ({"release__digest": "0" * 64}, "is of another release than kbench-methods: expected the digest"),
     ({"release__name": "../a/recipe.toml"}, "is of '../a/recipe.toml': the track methods has kbench-methods"),
+    ({"release__world": "00000000"}, "is of the world 00000000: kbench-methods is "),
     ({"base__recipe": "0" * 64}, "stands on another base of the lab than the leaderboard's: expected the recipe's"),
     ({"base__model": "../models/mine"}, "the base '../models/mine' is not pinned: expected lab, or ORG/NAME@COMMIT"),
     ({"kind": "model"}, "an entry of the track methods is no model"),
