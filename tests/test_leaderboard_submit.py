@@ -66,9 +66,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(root, release, base.path)
 
 
-def submitted(made: Made, result: str = "result", **said: Any) -> Submission:
+def submitted(made: Made, result: str = "result", plain: Path | None = None, **said: Any) -> Submission:
     told = Told(**{"id": "mine", "title": "Mine", "submitted": DAY, **said})
-    return submission_of(Path(result), told, made.release, NAME, small_rules(made.release))
+    return submission_of(Path(result), told, made.release, NAME, small_rules(made.release), plain=plain)
 
 
 def test_a_result_becomes_an_entry_that_the_board_takes(
@@ -283,9 +283,18 @@ def test_the_base_asked_with_an_open_book_is_the_ceiling(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(made.root)
-    score(made.release, str(made.base), tmp_path / "open", Asking(prompting=Prompting("open-book")))
-    found = submitted(made, str(tmp_path / "open"))
+    opened, plain = tmp_path / "open", tmp_path / "plain"
+    score(made.release, str(made.base), opened, Asking(prompting=Prompting("open-book")))
+    with pytest.raises(KbenchError, match="answers the controls too: give the plain result of the same model with"):
+        submitted(made, str(opened))
+    with pytest.raises(KbenchError, match="result is no plain result of the model of"):
+        submitted(made, str(opened), made.root / "result")
+    score(made.release, str(made.base), plain)
+    found = submitted(made, str(opened), plain)
     assert (found.entry.kind, found.entry.asked.prompt) == ("ceiling", "open-book")
+    prompts = {row["probe"]: row["prompt"] for row in pq.read_table(pa.BufferReader(found.samples)).to_pylist()}
+    assert prompts["paraphrase"].startswith("Facts:")
+    assert not prompts["control"].startswith("Facts:")
     path = found.write(tmp_path / "mine-entry")
     assert add_entry(path, tmp_path / "board", small_rules(made.release), made.release).entry == found.entry
 
@@ -305,4 +314,4 @@ def test_a_submitters_words_are_bounded(
 ) -> None:
     monkeypatch.chdir(made.root)
     with pytest.raises(KbenchError, match=expected_error):
-        submitted(made, **said)
+        submitted(made, plain=None, **said)

@@ -31,6 +31,9 @@ def submit(
     run: Annotated[
         Path | None, typer.Option(help="The folder of the run, or of the model. [default: what the result names]")
     ] = None,
+    plain: Annotated[
+        Path | None, typer.Option(help="Of a result with an open book: the plain result of the same model.")
+    ] = None,
     release: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The release. [default: found by its digest, here or made anew]"),
@@ -59,7 +62,7 @@ def submit(
     name = release_scored(result, rules)
     opened = fixed_release(name, rules, release)
     told = Told(entry_id, title, datetime.now(UTC).date(), authors, description, url, hardware)
-    found = submission_of(result, told, opened, name, rules, run)
+    found = submission_of(result, told, opened, name, rules, run, plain)
     folder = out or Path(f"{found.entry.id}-entry")
     path = found.write(folder)
     scores = found.entry.scores

@@ -9,7 +9,7 @@ from kbench.errors import OutputError
 from kbench.leaderboard.axes import scores_of
 from kbench.leaderboard.entry import Entry, Scores
 from kbench.leaderboard.folder import read_entries, read_entry, samples_path, write_entry
-from kbench.leaderboard.questions import JUDGED, check_answers, items_of, prompting_of, questions_of
+from kbench.leaderboard.questions import check_answers, judged_items, prompting_of, questions_of
 from kbench.leaderboard.rules import Rules, check_claim
 from kbench.leaderboard.samples import read_bytes, rows_of, write_samples
 from kbench.leaderboard.scored import is_same
@@ -63,7 +63,7 @@ def check_entry(entry: Entry, folder: Path, rules: Rules, release: Release) -> b
         )
     content = read_bytes(where, entry.samples.sha256)
     prompting = prompting_of(entry.asked)
-    questions = questions_of(release, items_of(release, prompting, JUDGED), prompts=prompting is not None)
+    questions = questions_of(release, judged_items(release, prompting), prompts=prompting is not None)
     if entry.samples.rows != len(questions):
         raise OutputError(
             f"{entry.id} says that it has {entry.samples.rows:,} samples, and its release asks {len(questions):,}: "

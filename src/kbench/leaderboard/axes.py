@@ -151,7 +151,8 @@ def _corrected(
 
 def _retention(rows: Iterable[Row], base_known: float | None) -> Retention | None:
     known = [float(bool(row["correct"])) for row in rows if row["style"] == "qa" and row["probe"] == "known"]
-    if not known or not base_known:
+    if not known or base_known is None:
         return None
     accuracy = float(np.mean(known))
-    return Retention(accuracy=accuracy, base=base_known, kept=accuracy / base_known, rows=len(known))
+    kept = accuracy / base_known if base_known else 1.0  # who knew nothing has nothing to lose
+    return Retention(accuracy=accuracy, base=base_known, kept=kept, rows=len(known))

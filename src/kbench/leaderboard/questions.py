@@ -17,6 +17,8 @@ JUDGED = ("test", "control")
 MOST_LETTERS = 8192
 """A prediction is no longer: of a reply only the answer is kept."""
 
+OPEN_BOOK = "open-book"
+
 Question = Mapping[str, Any]
 _ASKED_OF = ("style", "probe", "entity_id", "relation", "fact_ids", "facts", "prompt", "answers")
 
@@ -29,6 +31,21 @@ def prompting_of(asked: Asked) -> Prompting | None:
 def items_of(release: Release, prompting: Prompting | None, splits: Sequence[str] = ASKED) -> list[Item]:
     """What a model is asked of a release; where the prompting is not known, as it is asked plainly."""
     return load_items(release, splits, prompting=prompting or PLAIN)
+
+
+def judged_items(release: Release, prompting: Prompting | None) -> list[Item]:
+    """The questions of an entry's samples: `test` as it was asked, `control` without an open book; see `closed`."""
+    shut = PLAIN if prompting is not None and prompting.name == OPEN_BOOK else prompting
+    return [*items_of(release, prompting, ("test",)), *items_of(release, shut, ("control",))]
+
+
+def closed(open_book: Iterable[dict[str, Any]], plain: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of the samples behind an open book all but the controls, and these as they were asked without.
+
+    Whoever is given the facts answers the controls too, and what is left of the score would be nothing.
+    """
+    told = [row for row in open_book if row["probe"] != "control"]
+    return [*told, *(row for row in plain if row["probe"] == "control")]
 
 
 def questions_of(release: Release, items: Iterable[Item], *, prompts: bool = True) -> dict[str, Question]:

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kbench.benchmarks.asked_recipe import fitting, train_recipe
 from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.models.protocol import Decoding
-from kbench.benchmarks.prompting import Prompting
+from kbench.benchmarks.prompting import PLAIN, Prompting
 from kbench.benchmarks.results import RESULTS, model_digests, read_samples
 from kbench.errors import ModelError, OutputError
 from kbench.hub.models import fetch_model
@@ -17,6 +17,7 @@ from kbench.ids import json_digest
 from kbench.leaderboard.axes import scores_of
 from kbench.leaderboard.entry import Cost, Entry, Rerun, Scores
 from kbench.leaderboard.passes import article_pass
+from kbench.leaderboard.questions import closed
 from kbench.leaderboard.reproduce import recipe_toml
 from kbench.leaderboard.submission import hardware
 from kbench.leaderboard.tracks import LAB
@@ -65,10 +66,12 @@ def rerun(entry: Entry, world: World, trainer: Executor, progress: Progress = la
     progress(_BASED)
     asking, folder = asking_of(entry), world.folder / entry.id
     weights = model_digests(Path(base.path))["weights"]
-    base_result = world.folder / f"base-{json_digest([weights, asking.to_dict()])[:12]}"
-    _score(world, base.path, base_result, asking, None, None, lambda share: None)
+    base_result = _base_result(world, base, weights, asking)
     if entry.is_reference:
-        done = Rerun(scores=_scores(base_result, "accuracy"), weights=weights, cost=Cost(tokens=0, wall_s=0))
+        shut = replace(asking, prompting=PLAIN)
+        plain = _base_result(world, base, weights, shut) if entry.kind == "ceiling" else None
+        scores = _scores(base_result, "accuracy", plain)
+        done = Rerun(scores=scores, weights=weights, cost=Cost(tokens=0, wall_s=0))
         return Found(done, article_pass(world.closed, Path(base.path)), weights)
     trained = _train(entry, world, base, folder, trainer)
     progress(_TRAINED)
@@ -78,6 +81,13 @@ def rerun(entry: Entry, world: World, trainer: Executor, progress: Progress = la
     )
     done = Rerun(scores=_scores(folder / "result", "base"), weights=trained_weights(trained.weights), cost=trained.cost)
     return Found(done, article_pass(world.closed, Path(base.path)), weights)
+
+
+def _base_result(world: World, base: _Base, weights: str, asking: Asking) -> Path:
+    """Where the result of a base lies, which is scored once for all entries that are asked alike."""
+    folder = world.folder / f"base-{json_digest([weights, asking.to_dict()])[:12]}"
+    _score(world, base.path, folder, asking, None, None, lambda share: None)
+    return folder
 
 
 def asking_of(entry: Entry) -> Asking:
@@ -146,8 +156,14 @@ def _score(
         raise OutputError(f"{failed:,} questions of {out} have no reply: the same command asks them again")
 
 
-def _scores(result: Path, base: str) -> Scores:
-    """The scores of a result; `base` names where it says what the base knew: a base that was not trained is its own."""
+def _scores(result: Path, base: str, plain: Path | None = None) -> Scores:
+    """The scores of a result; `base` names where it says what the base knew: a base that was not trained is its own.
+
+    `plain` is the result that the controls are taken of, where the other is of an open book.
+    """
     about = json.loads((result / RESULTS).read_text(encoding="utf-8"))["kbench"]
     known = [s[base] for s in about["scores"] if (s["style"], s["probe"]) == ("qa", "known")]
-    return scores_of(read_samples(result, _COLUMNS).to_pylist(), known[0] if known else None)
+    rows = read_samples(result, _COLUMNS).to_pylist()
+    if plain is not None:
+        rows = closed(rows, read_samples(plain, _COLUMNS).to_pylist())
+    return scores_of(rows, known[0] if known else None)

@@ -13,6 +13,7 @@ from kbench.leaderboard.axes import scores_of
 from kbench.leaderboard.entry import Entry, Kind
 from kbench.leaderboard.folder import entry_from, samples_path, write_entry
 from kbench.leaderboard.passes import article_pass
+from kbench.leaderboard.questions import OPEN_BOOK, closed
 from kbench.leaderboard.rules import Rules, check_claim
 from kbench.leaderboard.samples import MOST_BYTES, samples_bytes, sha256_of, write_samples
 from kbench.leaderboard.scored import Scored, judged_rows, read_scored
@@ -49,11 +50,18 @@ class Submission:
 
 
 def submission_of(
-    result: Path, told: Told, release: Release, name: str, rules: Rules, run: Path | None = None
+    result: Path,
+    told: Told,
+    release: Release,
+    name: str,
+    rules: Rules,
+    run: Path | None = None,
+    plain: Path | None = None,
 ) -> Submission:
     """The entry of a result on the release of a track that is called `name`.
 
     `run` is the folder of the run, or of a model that has none; by default the one that the result names.
+    `plain` is the plain result of the same base, where the result is of an open book: its controls are taken.
 
     Raises:
         OutputError: the result is not whole, or is not what its samples, its model or the rules of the track want.
@@ -68,9 +76,11 @@ def submission_of(
     _check_adapter(scored, trained, result)
     kind: Kind = rules.track.kind
     if trained.untrained:
-        kind = "ceiling" if scored.asked.prompt == "open-book" else "floor"
+        kind = "ceiling" if scored.asked.prompt == OPEN_BOOK else "floor"
     base_known = _base_known(scored, trained, result)
     rows = judged_rows(scored, release)
+    if kind == "ceiling":
+        rows = closed(rows, judged_rows(_plain(plain, scored, release, result), release))
     content = samples_bytes(rows)
     if len(content) > MOST_BYTES:
         raise OutputError(f"the samples of {result} are too many: {len(content):,} bytes, expected {MOST_BYTES:,}")
@@ -103,6 +113,19 @@ def submission_of(
     )
     check_claim(entry, rules, str(result))
     return Submission(entry, content)
+
+
+def _plain(folder: Path | None, scored: Scored, release: Release, result: Path) -> Scored:
+    """The plain result of a model that was also asked with an open book. Raises OutputError where it is another's."""
+    if folder is None:
+        raise OutputError(
+            f"{result} was asked with an open book, which answers the controls too: "
+            "give the plain result of the same model with --plain DIR"
+        )
+    found = read_scored(folder, release)
+    if found.digests != scored.digests or found.asked != scored.asked.model_copy(update={"prompt": "plain"}):
+        raise OutputError(f"{folder} is no plain result of the model of {result}: score it with --prompt plain")
+    return found
 
 
 def hardware(threads: int) -> str:

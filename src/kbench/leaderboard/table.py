@@ -19,8 +19,9 @@ class Row:
 
     `place` is its rank as it is shown: `2`, `=2` where it is shared, the kind of a reference, else nothing. `axes` are
     of the scores that it is ranked by, `private` the headline on a private world, `apart` the public headline less it,
-    with its interval, and `usually_apart` that of most methods on the same private world; `tuned_to_public` says that it
-    is more than that, by more than chance. `kept` is the share of what the base knew, `fails` whether that is too little for a rank.
+    with its interval, and `usually_apart` that of most methods on the same private world; `tuned_to_public` says that
+    it is more than that, beyond chance. `kept` is the share of what the base knew, `fails` whether that is too little
+    for a rank.
     `times` is the tokens trained on in passes over the articles, `times_class` the class these fall in.
     """
 
@@ -136,7 +137,9 @@ def notes(shown: Iterable[Section]) -> list[str]:
     said = {
         "=: their intervals overlap with that of the best of them": any(row.place.startswith("=") for row in rows),
         f"!: keeps less than {LEAST_RETENTION:.0%} of what the base knew, so takes no rank": any(r.fails for r in rows),
-        "*: loses more on the private world than most do, beyond chance: was it tuned to the public test?": any(row.tuned_to_public for row in rows),
+        "*: loses more on the private world than most do, beyond chance: was it tuned to the public test?": any(
+            row.tuned_to_public for row in rows
+        ),
     }
     return [note for note, there in said.items() if there]
 
