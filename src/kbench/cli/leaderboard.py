@@ -2,6 +2,7 @@
 
 import typer
 
+from kbench.cli.board_build import build
 from kbench.cli.board_show import show
 
 leaderboard = typer.Typer(
@@ -10,4 +11,5 @@ leaderboard = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+leaderboard.command("build")(build)
 leaderboard.command("show")(show)
