@@ -63,9 +63,7 @@ def entry_page(line: Line, examples: Sequence[Example]) -> str:
             private=private,
             stale=done is not None and done.claim != entry.claim,
             agreed=public is not None and agrees(entry.scores, public.scores),
-            same_weights=public is not None
-            and public.weights is not None
-            and public.weights in entry.model.digests.values(),
+            same_weights=weights is not None and weights in entry.model.digests.values(),
             recipe=recipe_toml(entry) if entry.recipe else "",
             commands=commands(entry),
             bars=bars_of(

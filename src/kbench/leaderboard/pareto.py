@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, floor, log2
 
+from kbench.leaderboard.entry import Scores
 from kbench.leaderboard.labels import Box, Label, placed, text_box
 from kbench.leaderboard.scale import Scale, Tick, score_scale, score_ticks
 from kbench.leaderboard.sections import passes
@@ -29,7 +30,7 @@ class Dot:
     low: float
     high: float
     best: bool
-    label: Label | None
+    label: Label | None = None
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,13 @@ def _picture(base: str, release: str, lines: Sequence[Line]) -> Pareto:
     levels = tuple(_level(line, up) for line in lines if line.entry.is_reference)
     best = frontier(own)
     stairs = [(across.at(costs[line.entry.id]), up.at(line.scores.headline)) for line in best]
-    points = [_Point(line, across.at(costs[line.entry.id]), up) for line in own]
+    dots = [Dot(line, across.at(costs[line.entry.id]), *_heights(line.scores, up), line in best) for line in own]
     labels = placed(
-        [(short(point.line.entry.title, _LONGEST), point.x, point.y) for point in points],
+        [(short(dot.line.entry.title, _LONGEST), dot.x, dot.y) for dot in dots],
         Box(_LEFT, _TOP, _RIGHT, _BOTTOM),
         [level.label.box for level in levels],
         [
-            *(Box(point.x - 1, point.high, point.x + 1, point.low) for point in points),
+            *(Box(dot.x - 1, dot.high, dot.x + 1, dot.low) for dot in dots),
             *(Box(_LEFT, level.y - 1, _RIGHT, level.y + 1) for level in levels),
             *_strokes(stairs),
         ],
@@ -119,10 +120,7 @@ def _picture(base: str, release: str, lines: Sequence[Line]) -> Pareto:
     return Pareto(
         base,
         release,
-        tuple(
-            Dot(point.line, point.x, point.y, point.low, point.high, point.line in best, label)
-            for point, label in zip(points, labels, strict=True)
-        ),
+        tuple(replace(dot, label=label) for dot, label in zip(dots, labels, strict=True)),
         levels,
         _bands(across),
         tuple(Tick(across.at(power), _power(power)) for power in range(ceil(least), floor(most) + 1)),
@@ -131,12 +129,8 @@ def _picture(base: str, release: str, lines: Sequence[Line]) -> Pareto:
     )
 
 
-class _Point:
-    """Where an entry lies, before its label is found."""
-
-    def __init__(self, line: Line, x: float, up: Scale) -> None:
-        self.line, self.x = line, x
-        self.y, self.low, self.high = (up.at(v) for v in (line.scores.headline, line.scores.low, line.scores.high))
+def _heights(scores: Scores, up: Scale) -> tuple[float, float, float]:
+    return up.at(scores.headline), up.at(scores.low), up.at(scores.high)
 
 
 def _level(line: Line, y: Scale) -> Level:
