@@ -1,7 +1,7 @@
 """A straight scale of a picture: values to pixels, cut at its ends, in one decimal."""
 
 from dataclasses import dataclass
-from math import floor
+from math import ceil, floor
 
 from kbench.leaderboard.entry import Scores
 from kbench.leaderboard.wording import two
@@ -44,11 +44,10 @@ def score_scale(scores: list[Scores], start: float, end: float, *, axes: bool) -
     if axes:
         lows += [axis.low for found in scores for axis in found.axes.values()]
     least = min([0.0, *lows])
-    return Scale(max(LOWEST, floor(least * 5) / 5), 1.0, start, end)
+    return Scale(max(LOWEST, floor(least * 10) / 10), 1.0, start, end)
 
 
 def score_ticks(scale: Scale, step: float) -> list[Tick]:
     """Ticks in steps from 0 to 1, and below it as far as the scale goes."""
-    first = round(scale.low / step)
-    values = [number * step for number in range(first, round(1 / step) + 1) if number * step >= scale.low - 1e-9]
+    values = [number * step for number in range(ceil(scale.low / step - 1e-9), round(1 / step) + 1)]
     return [Tick(scale.at(value), two(value).removesuffix("0")) for value in values]

@@ -16,9 +16,8 @@ def three(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """A difference in three decimals, with its sign."""
-    text = _fixed(value, 3)
-    return text if text.startswith(MINUS) else f"+{text}"
+    """A difference in three decimals, with its sign: also what rounds to 0 says on which side it lies."""
+    return f"{MINUS if value < 0 else '+'}{abs(value):.3f}"
 
 
 def percent(share: float) -> str:
