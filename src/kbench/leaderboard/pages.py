@@ -1,6 +1,7 @@
 """The pages of the site as text: the board, and one page an entry."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -88,6 +89,7 @@ def script() -> str:
     return _jinja().get_template("board.js.j2").render()
 
 
+@cache
 def _jinja() -> Environment:
     found = Environment(
         loader=PackageLoader("kbench", "templates/board"),
