@@ -552,7 +552,7 @@ def test_a_word_of_the_command_that_cannot_be_is_told_in_one_line(
 
 
 def test_an_option_beside_a_recipe_file_wins_and_the_rest_stays_open(release: Release, tmp_path: Path) -> None:
-    from kbench.api.training import train_recipe
+    from kbench.benchmarks.asked_recipe import train_recipe
 
     file = tmp_path / "recipe.toml"
     file.write_text('method = "lora"\nepochs = 3\nstyles = ["article", "qa"]\n')

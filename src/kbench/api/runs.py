@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kbench.api.recipes import PathLike, Styles
 from kbench.api.releases import load_release
-from kbench.api.training import LAB, fitting, train_recipe
+from kbench.benchmarks.asked_recipe import LAB, fitting, train_recipe
 from kbench.benchmarks.distributed import check_processes
 from kbench.benchmarks.recipe import Loss, Method, Optimizer
 from kbench.benchmarks.settings import Settings

@@ -124,7 +124,7 @@ def train(
     Example: kbench train --release my-world --style qa --model lab --out run-qa
     """
     need_training(one_thread=model == "lab")
-    from kbench.api.training import fitting, train_recipe
+    from kbench.benchmarks.asked_recipe import fitting, train_recipe
     from kbench.benchmarks.distributed import check_processes, is_first
     from kbench.benchmarks.results import RUN, base_of
     from kbench.benchmarks.run import PLAN, check_styles, train_run

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -20,21 +21,33 @@ MOST_BYTES = 256 * 1024
 def read_entry(path: Path) -> Entry:
     """The entry in a file. Raises OutputError of one line where there is none, or it is none."""
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if not path.is_file():
+            raise OutputError(f"no entry at {path}: `kbench leaderboard submit` writes one")
+        with path.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
             raise OutputError(f"{path} is too large for an entry: expected at most {MOST_BYTES:,} bytes")
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise OutputError(f"no entry at {path}: `kbench leaderboard submit` writes one") from None
+        raw = json.loads(content.decode("utf-8"), parse_constant=_no_number)
+        entry = entry_from(raw, str(path))
     except (OSError, ValueError, RecursionError) as error:
         raise OutputError(f"cannot read the entry {path}: {str(error)[:200]}") from None
-    try:
-        entry = Entry.model_validate_json(json.dumps(raw))  # of JSON, a date is text
-    except ValidationError as errors:
-        first = errors.errors(include_url=False)[0]
-        key = ".".join(str(part)[:40] for part in first["loc"])
-        raise OutputError(f"{path}: {key}: {first['msg']} (got {str(first['input'])[:60]!r})") from None
     entry_recipe(entry.recipe, f"{path}: recipe")
     return entry
+
+
+def entry_from(values: Any, where: str) -> Entry:
+    """The entry that plain values make. Raises OutputError of one line, which names the first that cannot be."""
+    try:
+        return Entry.model_validate_json(json.dumps(values))  # of JSON, a date is text
+    except ValidationError as errors:
+        first = errors.errors(include_url=False)[0]
+        key = ".".join(repr(part)[1:-1][:40] if isinstance(part, str) else str(part) for part in first["loc"])
+        what = first["msg"].splitlines()[0][:160]
+        raise OutputError(f"{where}: {key or 'the whole'}: {what} (got {str(first['input'])[:60]!r})") from None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def read_entries(folder: Path) -> list[Entry]:

@@ -1,12 +1,12 @@
 """The recipe that a training is asked for with: its file, what stands beside it, and what is left open."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kbench.api.recipes import PathLike, Styles
 from kbench.benchmarks.defaults import open_values
 from kbench.benchmarks.recipe import TrainRecipe
+from kbench.benchmarks.recipe_file import recipe_of, recipe_values
 from kbench.store import Release
 
 LAB = "lab"
@@ -16,7 +16,11 @@ _TABLES = ("facts", "entities")
 
 
 def train_recipe(
-    release: Release, model: str, style: Styles | None = None, recipe: PathLike | None = None, **given: Any
+    release: Release,
+    model: str,
+    style: str | Iterable[str] | None = None,
+    recipe: str | Path | None = None,
+    **given: Any,
 ) -> TrainRecipe:
     """The recipe that `kbench train` and `kbench.train` use, of the same words.
 
@@ -24,8 +28,6 @@ def train_recipe(
     model is trained with by default. Raises SpecError where a value cannot be. That the release has the styles is for
     the training to check.
     """
-    from kbench.benchmarks.recipe_file import recipe_of, recipe_values
-
     stated = recipe_values(Path(recipe)) if recipe is not None else {}
     stated |= {name: list(v) if isinstance(v, tuple) else v for name, v in given.items() if v is not None}
     method = str(stated.get("method", "full"))
@@ -37,10 +39,8 @@ def train_recipe(
     return recipe_of(values, str(recipe) if recipe is not None else "the recipe")
 
 
-def fitting(chosen: TrainRecipe, own: int, recipe: PathLike | None, context: int | None) -> TrainRecipe:
+def fitting(chosen: TrainRecipe, own: int, recipe: str | Path | None, context: int | None) -> TrainRecipe:
     """The recipe with rows of the lab's own length, unless the option or the recipe file says one."""
-    from kbench.benchmarks.recipe_file import recipe_values
-
     stated = context is not None or (recipe is not None and "context" in recipe_values(Path(recipe)))
     return chosen if stated else chosen.with_context(own)
 

@@ -1,0 +1,151 @@
+"""A re-run: an entry's recipe trained and scored anew on a world, as `kbench train` and `kbench eval` do by default."""
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from kbench.benchmarks.asked_recipe import fitting, train_recipe
+from kbench.benchmarks.asking import Asking
+from kbench.benchmarks.models.protocol import Decoding
+from kbench.benchmarks.prompting import Prompting
+from kbench.benchmarks.results import RESULTS, model_digests, read_samples
+from kbench.errors import ModelError, OutputError
+from kbench.hub.models import fetch_model
+from kbench.ids import json_digest
+from kbench.leaderboard.axes import scores_of
+from kbench.leaderboard.entry import Cost, Entry, Rerun, Scores
+from kbench.leaderboard.hardware import hardware
+from kbench.leaderboard.reproduce import recipe_toml
+from kbench.leaderboard.tracks import LAB
+from kbench.leaderboard.training import Order, article_pass, train
+from kbench.leaderboard.worlds import World
+from kbench.store import write_text
+from kbench.studies.lab import lab_base
+
+Progress = Callable[[float], None]
+"""Called with the share that is done."""
+
+_COLUMNS = ["style", "probe", "entity_id", "relation", "fact_ids", "correct"]
+
+# About where the time goes: base, training, scoring.
+_BASED, _TRAINED = 0.3, 0.6
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a re-run: scores, weights and cost, the tokens of one pass over the articles, the base's weights."""
+
+    rerun: Rerun
+    article_pass: int
+    base: str
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The model before: its folder, and how long its rows are, where it says."""
+
+    path: str
+    context: int | None
+
+
+def rerun(entry: Entry, world: World, trainer: Executor, progress: Progress = lambda share: None) -> Found:
+    """Run an entry again on a world, in the world's folder; what was done there before is not done again.
+
+    A reference is its base, which is only scored. `trainer` is the process of `training.trainer`.
+
+    Raises:
+        ModelError: the base cannot be had, or is not the one that the entry names.
+        OutputError: the folder holds another run of this id, or questions are left without a reply.
+        SpecError: the recipe cannot be, or shows too many tokens.
+    """
+    base = _base_of(entry, world, lambda share: progress(share * _BASED))
+    progress(_BASED)
+    asking, folder = asking_of(entry), world.folder / entry.id
+    weights = model_digests(Path(base.path))["weights"]
+    base_result = world.folder / f"base-{json_digest([weights, asking.to_dict()])[:12]}"
+    _score(world, base.path, base_result, asking, None, None, lambda share: None)
+    if entry.is_reference:
+        done = Rerun(scores=_scores(base_result), weights=weights, cost=Cost(tokens=0, wall_s=0))
+        return Found(done, article_pass(world.closed, base.path), weights)
+    trained = _train(entry, world, base, folder, trainer)
+    progress(_TRAINED)
+    _score(
+        *(world, str(folder / "run"), folder / "result", asking, base.path, base_result),
+        lambda share: progress(_TRAINED + share * (1 - _TRAINED)),
+    )
+    done = Rerun(scores=_scores(folder / "result"), weights=trained_weights(trained.weights), cost=trained.cost)
+    return Found(done, article_pass(world.closed, base.path), weights)
+
+
+def asking_of(entry: Entry) -> Asking:
+    """How an entry is asked: all questions, as it says."""
+    asked = entry.asked
+    # What the leaderboard may ask was checked with the entry: see `pins`.
+    prompting = Prompting(asked.prompt, asked.shots, chat=asked.chat)  # type: ignore[arg-type]
+    return Asking(prompting=prompting, decoding=Decoding(max_tokens=asked.max_tokens))
+
+
+def trained_weights(digests: Mapping[str, str]) -> str | None:
+    """The digest of what was trained, among those of a model: of its adapter, where it has one."""
+    return digests.get("adapter") or digests.get("weights")
+
+
+def _base_of(entry: Entry, world: World, progress: Progress) -> _Base:
+    """The base that an entry stands on, built or fetched. Raises ModelError where it is another."""
+    if entry.base.model == LAB:
+        recipe = world.lab(entry.kind)
+        built = lab_base(world.release, world.bases, recipe, lambda done, total: progress(done / max(total, 1)))
+        return _Base(str(built.path), built.about["context"])
+    path = fetch_model(entry.base.model)
+    found = model_digests(Path(path)).get("weights")
+    if found != entry.base.weights:
+        raise ModelError(
+            f"{entry.base.model} has weights of the digest {str(found)[:12]}, the entry {entry.id} says "
+            f"{str(entry.base.weights)[:12]}: it is an entry of another model"
+        )
+    return _Base(path, None)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    weights: Mapping[str, str]
+    cost: Cost
+
+
+def _train(entry: Entry, world: World, base: _Base, folder: Path, trainer: Executor) -> _Trained:
+    toml = folder / "recipe.toml"
+    write_text(toml, recipe_toml(entry))
+    recipe = train_recipe(world.release, LAB if entry.base.model == LAB else base.path, recipe=toml)
+    if base.context is not None:
+        recipe = fitting(recipe, base.context, toml, None)
+    order = Order(world.closed.path, base.path, recipe, folder / "run", bounded=entry.track == "methods")
+    about = trainer.submit(train, order).result()
+    took, on = about["trained"], hardware(about["threads"])
+    return _Trained(about["weights"], Cost(tokens=took["tokens"], wall_s=took["wall_s"], hardware=on))
+
+
+def _score(
+    world: World, model: str, out: Path, asking: Asking, base: str | None, base_result: Path | None, progress: Progress
+) -> None:
+    from kbench.benchmarks.scoring import score
+
+    result = score(
+        world.release,
+        model,
+        out,
+        asking,
+        base=base,
+        base_result=base_result,
+        progress=lambda done, total: progress(done / max(total, 1)),
+        wait=True,
+    )
+    if failed := result.about["kbench"]["errors"]:
+        raise OutputError(f"{failed:,} questions of {out} have no reply: the same command asks them again")
+
+
+def _scores(result: Path) -> Scores:
+    about = json.loads((result / RESULTS).read_text(encoding="utf-8"))["kbench"]
+    known = [s["base"] for s in about["scores"] if (s["style"], s["probe"]) == ("qa", "known")]
+    return scores_of(read_samples(result, _COLUMNS).to_pylist(), known[0] if known else None)

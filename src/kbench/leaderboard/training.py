@@ -1,0 +1,103 @@
+"""The process that trains for a re-run: it is handed a closed copy of a release, a base and a recipe, and no more."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kbench.errors import SpecError
+from kbench.generator.seeds import VARIABLE
+from kbench.leaderboard.tracks import CLASSES
+from kbench.store import Release, open_release
+from kbench.workers import worker_pool
+
+if TYPE_CHECKING:
+    from kbench.benchmarks.recipe import TrainRecipe
+
+ARTICLES = "article"
+
+_SLACK = 1.05
+"""How far what a recipe will show, which is reckoned from its first pass, may lie above the bound before it is run."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be trained: a recipe, from the base in a folder, on the closed copy of a release, into `out`.
+
+    Where `bounded`, a recipe that shows more tokens than the largest class allows is refused before it is begun.
+    """
+
+    closed: Path
+    base: str
+    recipe: "TrainRecipe"
+    out: Path
+    bounded: bool
+
+
+@contextmanager
+def trainer() -> Iterator[Executor]:
+    """A process to train in. It is started without the seed of a private world in its environment."""
+    seed = os.environ.pop(VARIABLE, None)
+    try:
+        with worker_pool(1, _begin) as pool:
+            yield pool
+    finally:
+        if seed is not None:
+            os.environ[VARIABLE] = seed
+
+
+def train(order: Order) -> dict[str, Any]:
+    """Train, in the process of `trainer`, and give back what the run keeps about itself.
+
+    Raises SpecError where the recipe shows too many tokens, and what the training raises.
+    """
+    from kbench.benchmarks.results import RUN
+    from kbench.benchmarks.run import train_run
+
+    closed = open_release(order.closed)
+    if order.bounded and not (order.out / RUN).is_file():
+        _check_tokens(closed, order)
+    return train_run(closed, order.base, order.recipe, order.out).about
+
+
+def article_pass(release: Release, base: str) -> int:
+    """How many tokens one pass over the release's articles has, as the base's own tokenizer reads them.
+
+    Raises SpecError where the release has no articles to train on.
+    """
+    from kbench.benchmarks.examples import examples_of
+
+    if "train" not in release.splits(ARTICLES):
+        raise SpecError(f"the release {release.path} has no articles to train on, which the classes are counted in")
+    shown = examples_of(release, ARTICLES, "train", _tokenizer(base), "all")
+    return sum(len(text.tokens) * text.repeat for text in shown)
+
+
+def _begin() -> None:
+    warnings.filterwarnings("ignore", module="torch|transformers|accelerate")
+
+
+def _tokenizer(base: str) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+
+
+def _check_tokens(closed: Release, order: Order) -> None:
+    from kbench.benchmarks.packing import training_rows
+
+    recipe, most = order.recipe, CLASSES[-1] * article_pass(closed, order.base)
+    first = training_rows(closed, _tokenizer(order.base), replace(recipe, epochs=1, tokens=None)).tokens
+    if recipe.tokens is None:
+        shown = first * recipe.epochs
+    else:  # a budget is of what is taught; what is replayed and known at the end comes to it
+        shown = round(recipe.tokens / (1 - recipe.replay) / (1 - recipe.known_at_end))
+    if shown > most * _SLACK:
+        raise SpecError(
+            f"the recipe shows about {shown:,} tokens: expected at most {most:,}, {CLASSES[-1]} times one pass over "
+            "the articles: give fewer epochs, exposures or tokens"
+        )
