@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from kbench.leaderboard.site import build_site
-from tests.boards import HOSTILE, write_board
+from tests.board import HOSTILE, write_board
 from tests.browsing import OVERLAPS
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("board")]

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 from kbench.errors import KbenchError
 from kbench.leaderboard.axes import AXES
+from kbench.leaderboard.boards import article_passes, boards
 from kbench.leaderboard.entry import Entry
 from kbench.leaderboard.examples import EACH, chosen
 from kbench.leaderboard.labels import Box, placed
 from kbench.leaderboard.pareto import frontier
-from kbench.leaderboard.sections import passes, sections
 from kbench.leaderboard.site import LIST, build_site
 from kbench.leaderboard.standing import standing
 from kbench.leaderboard.wording import percent, seconds, signed, three, times, two
-from tests.boards import make_entry, rows_of, write_board
+from tests.board import make_entry, rows_of, write_board
 
 pytestmark = pytest.mark.xdist_group("board")  # one worker makes the entries for all of them
 
@@ -89,16 +89,16 @@ def _edit(folder: Path, name: str, change: Any) -> None:
 @pytest.mark.parametrize(
     ("spoil", "expected_error"),
     [
-        (lambda f: shutil.copy(f / "mixed.parquet", f / "qa.parquet"), "qa.parquet is not the file that qa.json names"),
+        (lambda f: shutil.copy(f / "mixed.parquet", f / "qa.parquet"), "qa.parquet is not the entry's: its sha256 is "),
         (lambda f: (f / "qa.parquet").unlink(), "no samples at .*qa.parquet"),
         (
             lambda f: os.truncate(f / "qa.parquet", 33 << 20),
-            "qa.parquet has 34,603,008 bytes: expected at most",
+            "qa.parquet is too large for samples: 34,603,008 bytes, expected at most",
         ),
         (lambda f: shutil.copy(f / "qa.json", f / "two.json"), "two.json holds the entry 'qa': rename"),
         (lambda f: _edit(f, "qa", lambda e: e.update(url="javascript:alert(1)")), "qa.json: url: "),
         (lambda f: _edit(f, "qa", lambda e: e.update(id="../x")), "qa.json: id: "),
-        (lambda f: _edit(f, "qa", lambda e: e["samples"].update(rows=7)), "does not have the 7 rows"),
+        (lambda f: _edit(f, "qa", lambda e: e["samples"].update(rows=7)), "qa.parquet has 340 rows, expected 7"),
         (lambda f: (f / "qa.json").write_text("{"), "cannot read the entry .*qa.json"),
     ],
 )
@@ -125,7 +125,7 @@ def test_an_empty_board_says_how_to_enter(tmp_path: Path) -> None:
     (tmp_path / "entries").mkdir()
     page = build_site(tmp_path / "entries", tmp_path / "site").index.read_text(encoding="utf-8")
     assert page.count("No entry yet.") == 2
-    assert "kbench leaderboard submit my-result" in page
+    assert "kbench leaderboard submit mine-result" in page
 
 
 def test_every_link_leads_to_a_file_of_the_site_and_nothing_is_loaded_from_elsewhere(site: Path) -> None:
@@ -179,7 +179,7 @@ def test_an_entry_page_holds_its_recipe_commands_digests_and_all_three_scores(si
 
 def test_groups_stand_by_class_with_references_and_self_reported_below(entries: Path) -> None:
     board = [Entry.model_validate_json(path.read_bytes()) for path in sorted(entries.glob("*.json"))]
-    methods, models = sections(board)
+    methods, models = boards(board)
     assert [group.title.split(" the tokens")[0] for group in methods.groups] == [
         "At most 1×", "At most 4×", "At most 16×", "More than 16×", "References", "Self-reported",
     ]  # fmt: skip
@@ -197,7 +197,9 @@ def test_nothing_off_the_frontier_scores_more_with_fewer_tokens(entries: Path) -
     assert "no-replay" not in {line.entry.id for line in best}  # it keeps too little of the base
     for line in (line for line in lines if line.retains):
         better = [
-            b for b in best if passes(b.entry) <= passes(line.entry) and b.scores.headline >= line.scores.headline
+            b
+            for b in best
+            if article_passes(b.entry) <= article_passes(line.entry) and b.scores.headline >= line.scores.headline
         ]
         assert better
 

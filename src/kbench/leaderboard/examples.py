@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from kbench.errors import OutputError
 from kbench.leaderboard.axes import AXES, axes_of
 from kbench.leaderboard.entry import AxisName, Entry
 from kbench.leaderboard.folder import samples_path
-from kbench.leaderboard.samples import MOST_BYTES, SCHEMA
+from kbench.leaderboard.samples import read_bytes, rows_of
 from kbench.leaderboard.wording import short
 
 EACH = 5
@@ -37,7 +33,8 @@ class Example:
 
 def examples_of(folder: Path, entry: Entry) -> tuple[Example, ...]:
     """The samples to show of an entry. Raises OutputError where its file of samples is not the one it names."""
-    return chosen(_read(samples_path(folder, entry), entry))
+    path = samples_path(folder, entry)
+    return chosen(rows_of(read_bytes(path, entry.samples.sha256), entry.samples.rows, str(path)))
 
 
 def chosen(rows: Sequence[dict[str, Any]]) -> tuple[Example, ...]:
@@ -66,21 +63,3 @@ def _example(row: dict[str, Any], axis: AxisName, right: bool) -> Example:
 
 def _digest(text: str) -> str:
     return hashlib.sha256((text or "").encode()).hexdigest()
-
-
-def _read(path: Path, entry: Entry) -> list[dict[str, Any]]:
-    try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise OutputError(f"{path} has {size:,} bytes: expected at most {MOST_BYTES:,}")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != entry.samples.sha256:
-            raise OutputError(f"{path} is not the file that {entry.id}.json names: its sha256 is another")
-        with pq.ParquetFile(path) as opened:
-            if opened.metadata.num_rows != entry.samples.rows or not opened.schema_arrow.equals(SCHEMA):
-                raise OutputError(f"{path} does not have the {entry.samples.rows:,} rows and the columns of samples")
-            found: list[dict[str, Any]] = opened.read().to_pylist()
-        return found
-    except FileNotFoundError:
-        raise OutputError(f"no samples at {path}: an entry stands beside its file of samples") from None
-    except (OSError, pa.ArrowException) as error:
-        raise OutputError(f"cannot read the samples {path}: {str(error)[:200]}") from None

@@ -6,12 +6,12 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kbench.leaderboard.axes import AXES, MEANINGS, TITLES
+from kbench.leaderboard.boards import Board, article_passes, class_of, cost_of
 from kbench.leaderboard.examples import Example
 from kbench.leaderboard.forest import bars_of, forest_of
 from kbench.leaderboard.pareto import pareto_pictures
 from kbench.leaderboard.reproduce import commands, recipe_toml
 from kbench.leaderboard.scale import score_scale
-from kbench.leaderboard.sections import Section, class_of, cost_of, passes
 from kbench.leaderboard.standing import Line, agrees
 from kbench.leaderboard.tracks import CLASSES, LEAST_RETENTION
 from kbench.leaderboard.wording import FILTERS
@@ -21,28 +21,28 @@ _BAR = 104
 """How many pixels a score's bar has in the table."""
 
 
-def index_page(sections: Sequence[Section]) -> str:
+def index_page(boards: Sequence[Board]) -> str:
     """The board: every track as a table with its pictures."""
     scales = {
-        section.track.name: score_scale([line.scores for line in section.lines], 0, _BAR, axes=False)
-        for section in sections
-        if section.lines
+        board.track.name: score_scale([line.scores for line in board.lines], 0, _BAR, axes=False)
+        for board in boards
+        if board.lines
     }
     return (
         _jinja()
         .get_template("index.html.j2")
         .render(
-            sections=sections,
+            boards=boards,
             scales=scales,
             bar=_BAR,
-            paretos={section.track.name: pareto_pictures(section.drawn) for section in sections},
-            forests={section.track.name: forest_of(section.drawn) for section in sections},
+            paretos={board.track.name: pareto_pictures(board.drawn) for board in boards},
+            forests={board.track.name: forest_of(board.drawn) for board in boards},
             axes=[(axis, TITLES[axis], MEANINGS[axis]) for axis in AXES],
             classes=CLASSES,
             kept_bound=LEAST_RETENTION,
             class_of=class_of,
             cost_of=cost_of,
-            passes=passes,
+            passes=article_passes,
         )
     )
 
@@ -53,6 +53,8 @@ def entry_page(line: Line, examples: Sequence[Example]) -> str:
     private = None if done is None or done.private is None else done.private.rerun
     public = None if done is None else done.public
     weights = None if public is None else public.weights
+    shown = public.scores if public is not None and line.reproduced else entry.scores
+    beside = private.scores if private is not None and line.reproduced else None
     return (
         _jinja()
         .get_template("entry.html.j2")
@@ -67,12 +69,12 @@ def entry_page(line: Line, examples: Sequence[Example]) -> str:
             same_weights=weights is not None and weights in entry.model.digests.values(),
             recipe=recipe_toml(entry) if entry.recipe else "",
             commands=commands(entry),
-            bars=bars_of(
-                entry.scores if public is None else public.scores, None if private is None else private.scores
-            ),
+            shown=shown,
+            beside=beside,
+            bars=bars_of(shown, beside),
             examples=examples,
             axes=[(axis, TITLES[axis], MEANINGS[axis]) for axis in AXES],
-            times=passes(entry),
+            times=article_passes(entry),
             kept_bound=LEAST_RETENTION,
             group=class_of(entry),
         )

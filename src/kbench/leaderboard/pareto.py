@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, floor, log2
 
+from kbench.leaderboard.boards import article_passes
 from kbench.leaderboard.entry import Scores
 from kbench.leaderboard.labels import Box, Label, placed, text_box
 from kbench.leaderboard.scale import Scale, Tick, score_scale, score_ticks
-from kbench.leaderboard.sections import passes
 from kbench.leaderboard.standing import Line
 from kbench.leaderboard.tracks import CLASSES
 from kbench.leaderboard.wording import short
@@ -88,7 +88,7 @@ def frontier(lines: Sequence[Line]) -> list[Line]:
     """Those that no other beats at the same tokens or fewer, by tokens; who keeps too little of the base is none."""
     best: list[Line] = []
     keeping = [line for line in lines if line.retains is not False]
-    for line in sorted(keeping, key=lambda line: (passes(line.entry), -line.scores.headline, line.entry.id)):
+    for line in sorted(keeping, key=lambda line: (article_passes(line.entry), -line.scores.headline, line.entry.id)):
         if not best or line.scores.headline > best[-1].scores.headline:
             best.append(line)
     return best
@@ -99,7 +99,7 @@ def _picture(base: str, release: str, lines: Sequence[Line]) -> Pareto:
         (line for line in lines if not line.entry.is_reference),
         key=lambda line: (-line.scores.headline, line.entry.id),
     )
-    costs = {line.entry.id: log2(passes(line.entry)) for line in own}
+    costs = {line.entry.id: log2(article_passes(line.entry)) for line in own}
     least, most = min(-1.0, floor(min(costs.values()))), max([log2(CLASSES[-1]), *costs.values()]) + 0.3
     across = Scale(least, most, _LEFT, _RIGHT)
     up = score_scale([line.scores for line in lines], _BOTTOM, _TOP, axes=False)

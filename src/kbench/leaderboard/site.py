@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kbench.errors import OutputError
+from kbench.leaderboard.boards import boards
 from kbench.leaderboard.examples import examples_of
 from kbench.leaderboard.folder import read_entries
 from kbench.leaderboard.pages import entry_page, index_page, script, style_sheet
 from kbench.leaderboard.reproduce import recipe_toml
-from kbench.leaderboard.sections import sections
 from kbench.store import prepare_folder, write_json, write_text
 
 LIST = "site.json"
@@ -52,9 +52,9 @@ def build_site(entries: Path, out: Path) -> Site:
 
 def site_files(entries: Path) -> dict[str, str]:
     """Every file of the site by its path, as text."""
-    shown = sections(read_entries(entries))
+    shown = boards(read_entries(entries))
     pages = {"index.html": index_page(shown), "style.css": style_sheet(), "board.js": script()}
-    for line in sorted((line for section in shown for line in section.lines), key=lambda line: line.entry.id):
+    for line in sorted((line for board in shown for line in board.lines), key=lambda line: line.entry.id):
         entry = line.entry
         pages[f"entries/{entry.id}.html"] = entry_page(line, examples_of(entries, entry))
         pages[f"entries/{entry.id}.json"] = (

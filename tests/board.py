@@ -6,9 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from kbench.leaderboard.axes import scores_of
 from kbench.leaderboard.entry import (
     Base,
@@ -25,7 +22,7 @@ from kbench.leaderboard.entry import (
     TrackName,
 )
 from kbench.leaderboard.folder import write_entry
-from kbench.leaderboard.samples import SCHEMA
+from kbench.leaderboard.samples import samples_bytes, sha256_of, write_samples
 
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\"'&{{ 7*7 }}"
 """Shown as it stands, or a browser has been told to do something."""
@@ -118,8 +115,9 @@ def make_entry(
 
 def _write(path: Path, rows: Sequence[dict[str, Any]]) -> Samples:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), path)
-    return Samples(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), rows=len(rows))
+    content = samples_bytes(rows)
+    write_samples(path, content)
+    return Samples(sha256=sha256_of(content), rows=len(rows))
 
 
 def _reproduced(entry: Entry, private: float | None) -> Reproduced:

@@ -18,7 +18,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Section:
+class Board:
     """A track: its lines in groups, and the token classes and bases that a reader can pick."""
 
     track: Track
@@ -47,12 +47,10 @@ class Section:
         return sum(not line.entry.is_reference for line in self.lines)
 
 
-def sections(entries: Iterable[Entry]) -> tuple[Section, ...]:
+def boards(entries: Iterable[Entry]) -> tuple[Board, ...]:
     """Every track, also an empty one."""
     lines = standing(entries)
-    return tuple(
-        _section(track, [line for line in lines if line.entry.track == track.name]) for track in TRACKS.values()
-    )
+    return tuple(_board(track, [line for line in lines if line.entry.track == track.name]) for track in TRACKS.values())
 
 
 def class_of(entry: Entry) -> str:
@@ -66,12 +64,12 @@ def cost_of(line: Line) -> Cost:
     return done.public.cost if done is not None and line.reproduced else line.entry.cost
 
 
-def passes(entry: Entry) -> float:
+def article_passes(entry: Entry) -> float:
     """The tokens of the training as times of one pass over the articles."""
     return entry.cost.tokens / entry.article_pass
 
 
-def _section(track: Track, lines: Sequence[Line]) -> Section:
+def _board(track: Track, lines: Sequence[Line]) -> Board:
     own = [line for line in lines if not line.entry.is_reference]
     ranked = [line for line in own if line.reproduced]
     bases = tuple(sorted({line.entry.base.model for line in own}))
@@ -90,7 +88,7 @@ def _section(track: Track, lines: Sequence[Line]) -> Section:
         groups.append(Group("Self-reported", tuple(said), "not re-run by anybody else, so not ranked"))
     held = {class_of(line.entry) for line in own}
     classes = tuple(name for name in [*(str(times) for times in CLASSES), "over"] if name in held)
-    return Section(track, tuple(groups), classes if track.name == "methods" else (), bases)
+    return Board(track, tuple(groups), classes if track.name == "methods" else (), bases)
 
 
 def _place(group: tuple[str, ...]) -> str:
