@@ -10,7 +10,8 @@ from kbench import __version__
 from kbench.generator.spec import load_spec
 from kbench.schema import STYLES
 from kbench.store import MANIFEST
-from tests.samples import VERBS, Sample, run
+from tests.commands_page import commands
+from tests.samples import Sample, run
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -24,7 +25,7 @@ def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert capsys.readouterr().out.strip() == f"kbench {__version__}"
 
 
-@pytest.mark.parametrize("verb", [*(verb for verb in VERBS if verb != "templates"), "templates check"])
+@pytest.mark.parametrize("verb", [" ".join(words) for words in commands() if words])
 def test_every_verbs_help_ends_in_an_example(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
 ) -> None:

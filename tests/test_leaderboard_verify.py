@@ -27,8 +27,9 @@ from kbench.leaderboard.axes import scores_of
 from kbench.leaderboard.closed import closed_copy
 from kbench.leaderboard.entry import Asked, Base, Cost, Entry, Model, Released, Samples
 from kbench.leaderboard.folder import read_entry, write_entry
+from kbench.leaderboard.passes import article_pass
 from kbench.leaderboard.standing import is_reproduced
-from kbench.leaderboard.training import article_pass, trainer
+from kbench.leaderboard.training import trainer
 from kbench.leaderboard.verify import Verified, keep, verify
 from kbench.leaderboard.worlds import World, twin_of, world_of
 from kbench.studies.lab import LabRecipe, lab_base
@@ -56,12 +57,12 @@ def pool() -> Iterator[Executor]:
 def public(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("public")
     release, _ = generate(RECIPE, folder / "release")
-    return world_of(release, folder, folder / "bases", lambda kind: SMALL)
+    return world_of("kbench-methods", release, folder, folder / "bases", lambda kind: SMALL)
 
 
 @pytest.fixture(scope="module")
 def private(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return replace(twin_of(RECIPE, tmp_path_factory.mktemp("private"), SEED), lab=lambda kind: SMALL)
+    return replace(twin_of("kbench-methods", RECIPE, tmp_path_factory.mktemp("private"), SEED), lab=lambda kind: SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def honest(public: World, tmp_path_factory: pytest.TempPathFactory) -> Entry:
         base=Base(model="lab", recipe=json_digest(SMALL.to_dict()), weights=done.about["base"]["weights"]),
         recipe={"styles": ["qa", "article"], "permutations": 1},
         model=Model(name="mine", digests=done.about["weights"]),
-        article_pass=article_pass(release, str(base.path)),
+        article_pass=article_pass(release, base.path),
         cost=Cost(tokens=done.about["trained"]["tokens"], wall_s=1),
         scores=scores_of(rows, known),
         samples=Samples(sha256="0" * 64, rows=1),
@@ -181,7 +182,7 @@ STAGES = {"the base": 0.29, "the training": 0.59, "the scoring": 0.8}
 def test_a_verification_stopped_at_any_stage_goes_on(
     honest: Entry, public: World, pool: Executor, tmp_path: Path
 ) -> None:
-    world = world_of(public.release, tmp_path, tmp_path / "bases", public.lab)
+    world = world_of(public.name, public.release, tmp_path, tmp_path / "bases", public.lab)
     for least in STAGES.values():
 
         def stop(done: float, least: float = least) -> None:
@@ -199,16 +200,15 @@ def test_a_verification_stopped_at_any_stage_goes_on(
 
 
 REFUSED = [
-    ({"release__digest": "0" * 64}, "digest 0000000000000000: kbench-methods is world"),
-    ({"release__name": "kbench-tiny"}, "is of the release 'kbench-tiny': the track methods has kbench-methods"),
-    ({"base__recipe": "0" * 64}, "stands on a lab base of the recipe 0000000000000000, pinned is"),
-    ({"base__model": "../models/mine"}, "expected lab, or ORG/NAME@COMMIT of the Hub"),
-    ({"kind": "model"}, "is a model: the track methods takes a method"),
-    ({"kind": "floor"}, "the floor honest is to be the lab's base as it is, without a recipe"),
+    ({"release__digest": "0" * 64}, "is of another release than kbench-methods: expected the digest"),
+    ({"release__name": "../a/recipe.toml"}, "is of '../a/recipe.toml': the track methods has kbench-methods"),
+    ({"base__recipe": "0" * 64}, "stands on another base of the lab than the leaderboard's: expected the recipe's"),
+    ({"base__model": "../models/mine"}, "the base '../models/mine' is not pinned: expected lab, or ORG/NAME@COMMIT"),
+    ({"kind": "model"}, "an entry of the track methods is no model"),
+    ({"kind": "floor"}, "a floor is not trained, expected no recipe and no tokens"),
     ({"recipe": {}}, "has no recipe to run again: it stays self-reported"),
     ({"recipe": {"styles": ["qa"], "seed": 3}}, "'seed' is no key of a leaderboard recipe"),
-    ({"asked": Asked(prompt="open-book")}, "was asked with prompt = open-book: a method is with plain"),
-    ({"asked": Asked(max_tokens=64)}, "was asked with max_tokens = 64: a method is with 32"),
+    ({"asked": Asked(prompt="open-book")}, "was asked with the prompt open-book: expected plain of a method"),
     ({"track": "models", "kind": "model"}, "is ranked by a private world: give --seed-file FILE, or KBENCH_SEED"),
     ({"recipe": {"styles": ["qa"], "epochs": 200}}, "expected at most"),
     ({"recipe": {"styles": ["qa"], "tokens": 10**9}}, "the recipe shows about 1,500,000,000 tokens"),

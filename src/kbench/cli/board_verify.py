@@ -41,7 +41,7 @@ def verify(
     _need(list(found.values()))
     from kbench.generator.seeds import VARIABLE, private_seed
     from kbench.leaderboard.training import trainer
-    from kbench.leaderboard.verify import check_worlds, keep
+    from kbench.leaderboard.verify import check_runnable, keep
     from kbench.leaderboard.verify import verify as verify_entry
     from kbench.leaderboard.worlds import private_world, public_world
 
@@ -58,7 +58,7 @@ def verify(
     with trainer() as pool:
         for path, entry in found.items():
             try:
-                check_worlds(entry, private=seed is not None)
+                check_runnable(entry, private=seed is not None)
                 public, private = worlds(entry.release.name)
                 with progress_bar(entry.id) as advance:
                     total = 2 if private else 1

@@ -82,9 +82,7 @@ def _check_answer(row: Mapping[str, Any], question: Question, where: str) -> Non
     said, right = row["prediction"], row["correct"]
     if not isinstance(said, str) or len(said) > MOST_LETTERS:
         got = f"{len(said):,}" if isinstance(said, str) else "none"
-        raise OutputError(
-            f"{where}: the prediction of {name} must be a text of at most {MOST_LETTERS:,} letters ({got})"
-        )
+        raise OutputError(f"{where}: the prediction of {name} must have at most {MOST_LETTERS:,} letters (got {got})")
     if right is not None and right != exact_match(said, question["answers"]):
         verdict = "right" if right else "wrong"
         raise OutputError(

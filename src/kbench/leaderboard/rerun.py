@@ -16,10 +16,11 @@ from kbench.hub.models import fetch_model
 from kbench.ids import json_digest
 from kbench.leaderboard.axes import scores_of
 from kbench.leaderboard.entry import Cost, Entry, Rerun, Scores
-from kbench.leaderboard.hardware import hardware
+from kbench.leaderboard.passes import article_pass
 from kbench.leaderboard.reproduce import recipe_toml
+from kbench.leaderboard.submission import hardware
 from kbench.leaderboard.tracks import LAB
-from kbench.leaderboard.training import Order, article_pass, train
+from kbench.leaderboard.training import Order, train
 from kbench.leaderboard.worlds import World
 from kbench.store import write_text
 from kbench.studies.lab import lab_base
@@ -67,22 +68,22 @@ def rerun(entry: Entry, world: World, trainer: Executor, progress: Progress = la
     base_result = world.folder / f"base-{json_digest([weights, asking.to_dict()])[:12]}"
     _score(world, base.path, base_result, asking, None, None, lambda share: None)
     if entry.is_reference:
-        done = Rerun(scores=_scores(base_result), weights=weights, cost=Cost(tokens=0, wall_s=0))
-        return Found(done, article_pass(world.closed, base.path), weights)
+        done = Rerun(scores=_scores(base_result, "accuracy"), weights=weights, cost=Cost(tokens=0, wall_s=0))
+        return Found(done, article_pass(world.closed, Path(base.path)), weights)
     trained = _train(entry, world, base, folder, trainer)
     progress(_TRAINED)
     _score(
         *(world, str(folder / "run"), folder / "result", asking, base.path, base_result),
         lambda share: progress(_TRAINED + share * (1 - _TRAINED)),
     )
-    done = Rerun(scores=_scores(folder / "result"), weights=trained_weights(trained.weights), cost=trained.cost)
-    return Found(done, article_pass(world.closed, base.path), weights)
+    done = Rerun(scores=_scores(folder / "result", "base"), weights=trained_weights(trained.weights), cost=trained.cost)
+    return Found(done, article_pass(world.closed, Path(base.path)), weights)
 
 
 def asking_of(entry: Entry) -> Asking:
     """How an entry is asked: all questions, as it says."""
     asked = entry.asked
-    # What the leaderboard may ask was checked with the entry: see `pins`.
+    # Which prompt it may be was checked with the entry.
     prompting = Prompting(asked.prompt, asked.shots, chat=asked.chat)  # type: ignore[arg-type]
     return Asking(prompting=prompting, decoding=Decoding(max_tokens=asked.max_tokens))
 
@@ -145,7 +146,8 @@ def _score(
         raise OutputError(f"{failed:,} questions of {out} have no reply: the same command asks them again")
 
 
-def _scores(result: Path) -> Scores:
+def _scores(result: Path, base: str) -> Scores:
+    """The scores of a result; `base` names where it says what the base knew: a base that was not trained is its own."""
     about = json.loads((result / RESULTS).read_text(encoding="utf-8"))["kbench"]
-    known = [s["base"] for s in about["scores"] if (s["style"], s["probe"]) == ("qa", "known")]
+    known = [s[base] for s in about["scores"] if (s["style"], s["probe"]) == ("qa", "known")]
     return scores_of(read_samples(result, _COLUMNS).to_pylist(), known[0] if known else None)

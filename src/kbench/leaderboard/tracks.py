@@ -70,14 +70,25 @@ def entry_recipe(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     for key, value in values.items():
         if key not in KEYS:
             raise SpecError(f"{where}: {key[:60]!r} is no key of a leaderboard recipe: have {', '.join(KEYS)}")
-        if (isinstance(value, str) and len(value) > 60) or (isinstance(value, list) and len(value) > 64):
-            raise SpecError(f"{where}: the value of {key} is too long: expected at most 60 letters or 64 values")
+        if not _is_short(value):
+            raise SpecError(
+                f"{where}: the value of {key} is too long: expected a number, at most 60 letters, or 64 of these"
+            )
     recipe_of({"styles": ["qa"], **values}, where)  # of the right types, and together
     for key, (least, most) in BOUNDS.items():
         value = values.get(key)
         if value is not None and not least <= value <= most:
             raise SpecError(f"{where}: {key} must lie in {least:g} to {most:g} for the leaderboard (got {value})")
     return dict(values)
+
+
+def _is_short(value: Any) -> bool:
+    """Whether an error can show a value: nothing nested, no long text, no number of a thousand digits."""
+    if isinstance(value, list):
+        return len(value) <= 64 and all(not isinstance(part, list) and _is_short(part) for part in value)
+    if isinstance(value, int):
+        return abs(value) < 10**16
+    return len(value) <= 60 if isinstance(value, str) else value is None or isinstance(value, float)
 
 
 def stated(recipe: TrainRecipe, lab: bool) -> dict[str, Any]:

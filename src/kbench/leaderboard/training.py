@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from kbench.errors import SpecError
 from kbench.generator.seeds import VARIABLE
+from kbench.leaderboard.passes import article_pass
 from kbench.leaderboard.tracks import CLASSES
 from kbench.store import Release, open_release
 from kbench.workers import worker_pool
 
 if TYPE_CHECKING:
     from kbench.benchmarks.recipe import TrainRecipe
-
-ARTICLES = "article"
 
 _SLACK = 1.05
 """How far what a recipe will show, which is reckoned from its first pass, may lie above the bound before it is run."""
@@ -53,45 +52,31 @@ def trainer() -> Iterator[Executor]:
 def train(order: Order) -> dict[str, Any]:
     """Train, in the process of `trainer`, and give back what the run keeps about itself.
 
-    Raises SpecError where the recipe shows too many tokens, and what the training raises.
+    Raises SpecError where the recipe shows too many tokens, ReleaseError where the release lacks a style, and what the
+    training raises.
     """
     from kbench.benchmarks.results import RUN
-    from kbench.benchmarks.run import train_run
+    from kbench.benchmarks.run import check_styles, train_run
 
     closed = open_release(order.closed)
+    check_styles(closed, order.recipe)
     if order.bounded and not (order.out / RUN).is_file():
         _check_tokens(closed, order)
     return train_run(closed, order.base, order.recipe, order.out).about
-
-
-def article_pass(release: Release, base: str) -> int:
-    """How many tokens one pass over the release's articles has, as the base's own tokenizer reads them.
-
-    Raises SpecError where the release has no articles to train on.
-    """
-    from kbench.benchmarks.examples import examples_of
-
-    if "train" not in release.splits(ARTICLES):
-        raise SpecError(f"the release {release.path} has no articles to train on, which the classes are counted in")
-    shown = examples_of(release, ARTICLES, "train", _tokenizer(base), "all")
-    return sum(len(text.tokens) * text.repeat for text in shown)
 
 
 def _begin() -> None:
     warnings.filterwarnings("ignore", module="torch|transformers|accelerate")
 
 
-def _tokenizer(base: str) -> Any:
+def _check_tokens(closed: Release, order: Order) -> None:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(base, trust_remote_code=False)
-
-
-def _check_tokens(closed: Release, order: Order) -> None:
     from kbench.benchmarks.packing import training_rows
 
-    recipe, most = order.recipe, CLASSES[-1] * article_pass(closed, order.base)
-    first = training_rows(closed, _tokenizer(order.base), replace(recipe, epochs=1, tokens=None)).tokens
+    recipe, most = order.recipe, CLASSES[-1] * article_pass(closed, Path(order.base))
+    tokenizer = AutoTokenizer.from_pretrained(order.base)
+    first = training_rows(closed, tokenizer, replace(recipe, epochs=1, tokens=None)).tokens
     if recipe.tokens is None:
         shown = first * recipe.epochs
     else:  # a budget is of what is taught; what is replayed and known at the end comes to it

@@ -10,10 +10,10 @@ from kbench import __version__
 from kbench.errors import OutputError, SpecError
 from kbench.leaderboard.entry import Entry, PrivateRerun, Reproduced
 from kbench.leaderboard.folder import read_entry, write_entry
-from kbench.leaderboard.pins import check_pins, check_runnable
 from kbench.leaderboard.rerun import Found, rerun, trained_weights
+from kbench.leaderboard.rules import check_claim
 from kbench.leaderboard.standing import agrees
-from kbench.leaderboard.tracks import CLASSES, token_class
+from kbench.leaderboard.tracks import CLASSES, TRACKS, token_class
 from kbench.leaderboard.worlds import World
 
 Progress = Callable[[float], None]
@@ -49,10 +49,17 @@ class Verified:
         return f"{self.entry.id}: {weights}; {headlines}: reproduced"
 
 
-def check_worlds(entry: Entry, *, private: bool) -> None:
-    """Raise KbenchError where an entry cannot be verified, with or without a private world."""
-    check_runnable(entry)
-    if entry.track == "models" and not entry.is_reference and not private:
+def check_runnable(entry: Entry, *, private: bool) -> None:
+    """Raise KbenchError where an entry cannot be run again on any release, with or without a private world."""
+    track = TRACKS[entry.track]
+    if entry.release.name not in track.releases:
+        have = ", ".join(track.releases)
+        raise OutputError(f"the entry {entry.id} is of {entry.release.name!r}: the track {track.name} has {have}")
+    if entry.is_reference:
+        return
+    if not entry.recipe:
+        raise OutputError(f"the entry {entry.id} has no recipe to run again: it stays self-reported")
+    if entry.track == "models" and not private:
         raise SpecError(f"the model {entry.id} is ranked by a private world: give --seed-file FILE, or KBENCH_SEED")
 
 
@@ -65,10 +72,10 @@ def verify(
 ) -> Verified:
     """Run an entry again on its release, and where that is what it claims, on a private world too.
 
-    Raises KbenchError where it cannot be run again: see `check_pins` and `rerun`.
+    Raises KbenchError where it is not as its track wants it, or cannot be run again: see `rerun`.
     """
-    check_worlds(entry, private=private is not None)
-    check_pins(entry, public)
+    check_runnable(entry, private=private is not None)
+    check_claim(entry, public.rules(entry.track), f"the entry {entry.id}")
     found = rerun(entry, public, trainer, progress)
     against = _against(entry, found)
     unseen = rerun(entry, private, trainer, lambda share: progress(1 + share)) if private and not against else None

@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from kbench.errors import ReleaseError
 from kbench.generator.named import load_recipe, published
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
+from kbench.ids import json_digest
 from kbench.leaderboard.bases import lab_recipe
 from kbench.leaderboard.closed import closed_copy
-from kbench.leaderboard.entry import Kind
+from kbench.leaderboard.entry import Kind, TrackName
+from kbench.leaderboard.rules import Rules
+from kbench.leaderboard.tracks import TRACKS
 from kbench.store import Release, open_release
 from kbench.studies.lab import LabRecipe, default_cache
 
@@ -20,16 +24,22 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class World:
-    """A release, its copy without held-out questions, and the folders of what is made of it.
+    """A named release or its private twin, its copy without held-out questions, and the folders of what is made of it.
 
     `bases` is where the lab's bases are kept; `lab` says which base a kind of entry stands on.
     """
 
+    name: str
     release: Release
     closed: Release
     folder: Path
     bases: Path
     lab: Callable[[Kind], LabRecipe] = lab_recipe
+
+    def rules(self, track: TrackName) -> Rules:
+        """The rules of a track, as of this release and these bases."""
+        bases = {kind: json_digest(self.lab(kind).to_dict()) for kind in get_args(Kind)}
+        return Rules(TRACKS[track], {self.name: self.release.digest}, bases)
 
     @property
     def commitment(self) -> tuple[str, str] | None:
@@ -50,24 +60,26 @@ def public_world(name: str, folder: Path, at: Path | None = None) -> World:
             f"{release.path} has the digest {release.digest[:16]}, {name} was published with {known.digest[:16]}: "
             f"give --release a folder that holds it, or take the kbench that made it ({_made_by(known)})"
         )
-    return world_of(release, folder, default_cache())
+    return world_of(name, release, folder, default_cache())
 
 
 def private_world(name: str, folder: Path, seed: str) -> World:
     """The world of a named release made again from a private seed, with all that comes of it kept in `folder`."""
-    return twin_of(load_recipe(name), folder, seed)
+    return twin_of(name, load_recipe(name), folder, seed)
 
 
-def twin_of(recipe: Recipe, folder: Path, seed: str) -> World:
+def twin_of(name: str, recipe: Recipe, folder: Path, seed: str) -> World:
     """The private world of a recipe and another seed. Raises OutputError where `folder` holds that of another seed."""
     release, _ = generate(replace(recipe, seed=seed, private=True), folder / "release")
     # Its bases know its words, so they lie with it and not in the cache.
-    return world_of(release, folder, folder / "bases")
+    return world_of(name, release, folder, folder / "bases")
 
 
-def world_of(release: Release, folder: Path, bases: Path, lab: Callable[[Kind], LabRecipe] = lab_recipe) -> World:
+def world_of(
+    name: str, release: Release, folder: Path, bases: Path, lab: Callable[[Kind], LabRecipe] = lab_recipe
+) -> World:
     """A release as a world to re-run entries on."""
-    return World(release, closed_copy(release, folder / "closed"), folder, bases, lab)
+    return World(name, release, closed_copy(release, folder / "closed"), folder, bases, lab)
 
 
 def _made_by(release: Release) -> str:
