@@ -262,6 +262,22 @@ def test_numbers_are_written_in_one_form(text: str, expected: str) -> None:
     assert text == expected
 
 
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["--paper", "--wash"])
+@pytest.mark.parametrize("ink", ["--ink", "--soft", "--hue-1", "--good", "--warn"])
+def test_every_colour_of_text_stands_out_from_its_ground(ink: str, ground: str, scheme: int, site: Path) -> None:
+    css = (site / "style.css").read_text(encoding="utf-8")
+    found = [re.findall(rf"{name}: (#[0-9a-f]{{6}})", css)[scheme] for name in (ink, ground)]
+    low, high = sorted(map(_luminance, found))
+    assert (high + 0.05) / (low + 0.05) >= 4.5
+
+
 @pytest.mark.skipif(not (ROOT / "docs" / "leaderboard").is_dir(), reason="no site lies under docs yet")
 def test_the_site_under_docs_is_what_build_makes_of_the_entries(tmp_path: Path) -> None:
     build_site(ROOT / "releases" / "leaderboard", tmp_path / "site")

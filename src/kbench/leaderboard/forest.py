@@ -9,7 +9,7 @@ from kbench.leaderboard.scale import Scale, Tick, score_scale, score_ticks
 from kbench.leaderboard.standing import Line
 from kbench.leaderboard.wording import short
 
-_LABEL, _PANEL, _GAP, _HEAD, _ROW, _FOOT = 200, 124, 16, 28, 24, 26
+_LABEL, _PANEL, _GAP, _HEAD, _ROW, _FOOT = 200, 120, 26, 28, 24, 26
 _LONGEST = 24
 
 
