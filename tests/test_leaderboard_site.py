@@ -69,13 +69,14 @@ def test_the_page_of_an_entry_that_is_gone_is_taken_away_and_nothing_else(entrie
     (out / "CNAME").write_text("board.example.org", encoding="utf-8")
     (tmp_path / "entries" / "qa.json").unlink()
     about = json.loads((out / LIST).read_text(encoding="utf-8"))
-    about["files"] += ["../entries/mixed.json", "CNAME", "/etc/hosts"]
+    about["files"] += ["../entries/mixed.json", "CNAME", str(tmp_path / "entries" / "mixed.parquet")]
     (out / LIST).write_text(json.dumps(about), encoding="utf-8")
     built = build_site(tmp_path / "entries", out)
     assert built.removed == ("entries/qa.html", "entries/qa.json", "entries/qa.toml")
     assert not (out / "entries" / "qa.html").exists()
     assert (out / "CNAME").exists()
     assert (tmp_path / "entries" / "mixed.json").exists()
+    assert (tmp_path / "entries" / "mixed.parquet").exists()
     assert "entries/qa.html" not in (out / "index.html").read_text(encoding="utf-8")
 
 
