@@ -21,7 +21,7 @@ from kbench.store import Release
 from kbench.studies.lab import LabRecipe
 
 NAME = "small-methods"
-SMALL = LabRecipe(layers=1, width=64, heads=1, inner=64, bf16=False)
+SMALL = LabRecipe(layers=1, width=32, heads=1, inner=32, batch=32, bf16=False)
 DAY = Date(2026, 11, 22)
 AXES: tuple[AxisName, ...] = get_args(AxisName)
 Rows = list[dict[str, Any]]

@@ -20,7 +20,7 @@ from kbench.leaderboard.boards import article_passes, boards
 from kbench.leaderboard.entry import Entry
 from kbench.leaderboard.examples import EACH, chosen
 from kbench.leaderboard.labels import Box, placed
-from kbench.leaderboard.pareto import frontier
+from kbench.leaderboard.pareto import frontier, pareto_pictures
 from kbench.leaderboard.site import LIST, build_site
 from kbench.leaderboard.standing import standing
 from kbench.leaderboard.wording import percent, seconds, signed, three, times, two
@@ -203,6 +203,18 @@ def test_nothing_off_the_frontier_scores_more_with_fewer_tokens(entries: Path) -
             if article_passes(b.entry) <= article_passes(line.entry) and b.scores.headline >= line.scores.headline
         ]
         assert better
+
+
+def test_references_that_lie_together_have_labels_that_do_not(tmp_path: Path) -> None:
+    board = [
+        make_entry(tmp_path, f"floor-{n}", "Some untrained base", 0.03, 0, kind="floor", recipe={}) for n in range(6)
+    ]
+    board.append(make_entry(tmp_path, "qa", "Questions", 0.1, 30_000))
+    (picture,) = pareto_pictures(standing(board))
+    labels = [*(level.label for level in picture.levels), *(dot.label for dot in picture.dots)]
+    boxes = [label.box for label in labels if label]
+    assert len(boxes) >= 4
+    assert not any(box.hides(other) for at, box in enumerate(boxes) for other in boxes[at + 1 :])
 
 
 AREA = Box(0, 0, 860, 380)

@@ -21,9 +21,9 @@ class Done:
 class Client:
     """A process that runs commands of kbench with the environment it was started with."""
 
-    def __init__(self, env: dict[str, str]) -> None:
+    def __init__(self, env: dict[str, str], worker: str = "worker.py") -> None:
         """Start it."""
-        words = [sys.executable, "-P", str(Path(__file__).with_name("worker.py"))]
+        words = [sys.executable, "-P", str(Path(__file__).with_name(worker))]
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(env)
         )

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.hub.discussions import discussions
 from tests.hub.state import LARGE, Commit, Fault, Repo
 from tests.hub.uploads import Refusal, Uploads, address_of, strike, struck_body
 
@@ -89,9 +90,10 @@ class HubServer(Uploads):
             Route(api + "/tag/{revision:str}", self._tag, methods=["POST"]),
             Route(api + "/tree/{revision:str}", self._tree),
             Route(api + "/tree/{revision:str}/{path:path}", self._tree),
-            Route(api + "/paths-info/{revision:str}", self._paths, methods=["POST"]),
+            Route(api + "/paths-info/{revision:path}", self._paths, methods=["POST"]),
             Route(api + "/preupload/{revision:str}", self._preupload, methods=["POST"]),
             Route(api + "/commit/{revision:str}", self._commit, methods=["POST"]),
+            Route(api + "/discussions", self._discussions),
             Route("/lfs/{oid:str}", self.put, methods=["PUT"]),
             Route("/lfs/verify", self.verify, methods=["POST"]),
         ]
@@ -115,7 +117,9 @@ class HubServer(Uploads):
     def _open(self, request: Request, *, writes: bool = False) -> Repo:
         """The repository of a request. One that is private is not there for whoever has no token."""
         part = request.path_params
-        who = self._who(request, writes=part["org"] if writes else "")
+        # Whoever may write anywhere may propose anything to anybody.
+        org = NAMESPACES[0] if request.query_params.get("create_pr") else part["org"]
+        who = self._who(request, writes=org if writes else "")
         repo = self.repos.get(f"{part.get('kind', 'models')}/{part['org']}/{part['name']}")
         if repo is None or (repo.private and not who):
             raise Refusal(404 if who else 401, "RepoNotFound", "Repository not found")
@@ -211,9 +215,10 @@ class HubServer(Uploads):
         repo = self._open(request, writes=True)
         files = self._at(request, repo).files
         said = []
+        ignored = files[".gitignore"].data.decode().split() if ".gitignore" in files else []
         for asked in (await request.json())["files"]:
             old = files.get(asked["path"])
-            entry = {"path": asked["path"], "shouldIgnore": False}
+            entry = {"path": asked["path"], "shouldIgnore": asked["path"].startswith(tuple(ignored))}
             entry["uploadMode"] = "lfs" if asked["path"].endswith(LARGE) else "regular"
             said.append(entry | ({"oid": old.sha256 if old.large else old.blob} if old else {}))
         return JSONResponse({"files": said})
@@ -245,12 +250,20 @@ class HubServer(Uploads):
                 changes[value["path"]] = None
             else:
                 changes |= dict.fromkeys(path for path in repo.files if path.startswith(value["path"]))
-        made = repo.commit(changes, header["summary"])
+        place = f"{self.url}/{'' if repo.kind == 'model' else f'{repo.kind}s/'}{repo.name}"
+        answer = {"success": True, "hookOutput": ""}
+        if request.query_params.get("create_pr"):
+            pull = repo.propose(changes, header["summary"], header["description"], NAMESPACES[0])
+            made = pull.proposed
+            answer["pullRequestUrl"] = f"{place}/discussions/{pull.num}"
+        else:
+            made = repo.commit(changes, header["summary"])
         if fault:
             await strike(fault, request)
-        place = "" if repo.kind == "model" else f"{repo.kind}s/"
-        url = f"{self.url}/{place}{repo.name}/commit/{made.sha}"
-        return JSONResponse({"success": True, "commitOid": made.sha, "commitUrl": url, "hookOutput": ""})
+        return JSONResponse(answer | {"commitOid": made.sha, "commitUrl": f"{place}/commit/{made.sha}"})
+
+    async def _discussions(self, request: Request) -> Response:
+        return discussions(self._open(request), request.query_params)
 
     async def _resolve(self, request: Request) -> Response:
         repo = self._open(request)

@@ -46,14 +46,27 @@ class Commit:
 
 
 @dataclass
+class Pull:
+    """A pull request: its number, who opened it with which words, and the snapshot that it proposes."""
+
+    num: int
+    author: str
+    title: str
+    description: str
+    proposed: Commit
+    status: Literal["open", "closed", "merged"] = "open"
+
+
+@dataclass
 class Repo:
-    """A repository: its commits, the first of which only says what is a large file, and its tags."""
+    """A repository: its commits, the first of which only says what is a large file, its tags and pull requests."""
 
     kind: str
     name: str
     private: bool = False
     commits: list[Commit] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    pulls: list[Pull] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
     """Large files that were sent, in a commit or not, by sha256."""
     served: dict[str, bytes] = field(default_factory=dict)
@@ -76,20 +89,37 @@ class Repo:
 
     def commit(self, changes: Mapping[str, bytes | None], title: str = "a change") -> Commit:
         """Add a snapshot with some files written, and those without bytes deleted; any path is taken."""
-        files = dict(self.head.files) if self.commits else {}
+        self.commits.append(self._snapshot(self.head if self.commits else None, changes, title))
+        return self.head
+
+    def propose(self, changes: Mapping[str, bytes | None], title: str, description: str, author: str) -> Pull:
+        """Open a pull request from the newest commit."""
+        proposed = self._snapshot(self.head, changes, title)
+        self.pulls.append(Pull(len(self.pulls) + 1, author, title, description, proposed))
+        return self.pulls[-1]
+
+    def merge(self, pull: Pull) -> None:
+        """Take what a pull request proposes."""
+        self.commits.append(pull.proposed)
+        pull.status = "merged"
+
+    def _snapshot(self, onto: Commit | None, changes: Mapping[str, bytes | None], title: str) -> Commit:
+        files = dict(onto.files) if onto else {}
         for path, data in changes.items():
             if data is None:
                 files.pop(path, None)
             else:
                 files[path] = File(data, path.endswith(LARGE))
-        parent = self.head.sha if self.commits else ""
+        parent = onto.sha if onto else ""
         told = "".join(f"{path}\0{files[path].blob}\n" for path in sorted(files))
         sha = hashlib.sha1(f"{self.name}\n{len(self.commits)}\n{parent}\n{told}".encode()).hexdigest()
-        self.commits.append(Commit(sha, parent, title, files))
-        return self.head
+        return Commit(sha, parent, title, files)
 
     def at(self, revision: str) -> Commit | None:
-        """The commit that a branch, tag or hash names."""
+        """The commit that a branch, tag, hash or pull request names."""
+        pulled = {f"refs/pr/{pull.num}": pull.proposed for pull in self.pulls}
+        if revision in pulled:
+            return pulled[revision]
         sha = self.head.sha if revision in ("main", "refs/heads/main", "HEAD") else self.tags.get(revision, revision)
         return next((commit for commit in self.commits if commit.sha == sha), None)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kbench.cli.board_hub import Dataset, ToHub, check_hub, send_to_hub
 from kbench.cli.console import need_training
 
 
@@ -36,15 +37,19 @@ def submit(
     ] = None,
     hardware: Annotated[str, typer.Option(help="What it was trained on. [default: this processor]")] = "",
     out: Annotated[Path | None, typer.Option(help="The folder for the entry. [default: ID-entry]")] = None,
+    to_hub: ToHub = None,
+    dataset: Dataset = None,
 ) -> None:
     """Make an entry of a result, after checking it.
 
     Checked are the release, the digests of model and base, that every question was asked as it stands, that verdicts
     and scores follow from the replies, that an adapter was applied, and the recipe. What does not hold is refused with
-    its reason. Written are ID.json and ID.parquet.
+    its reason. Written are ID.json and ID.parquet. With --to-hub the scores are proposed to a model of the Hub, as a
+    pull request; the token comes from HF_TOKEN or from `hf auth login`.
 
     Example: kbench leaderboard submit run-qa-result --id qa-only --title "Questions only"
     """
+    check_hub(to_hub, dataset)
     need_training(one_thread=True)
     from kbench.leaderboard.fixed import fixed_release, release_scored
     from kbench.leaderboard.rules import rules_of
@@ -63,3 +68,5 @@ def submit(
     )
     typer.echo(f"wrote {path} and {path.with_suffix('.parquet').name} beside it")
     typer.echo(f"enter it: kbench leaderboard add {path}")
+    if to_hub and dataset:
+        send_to_hub(found.entry, path.with_suffix(".parquet"), to_hub, dataset)

@@ -25,15 +25,12 @@ def asked_styles(manifest: dict[str, Any]) -> list[str]:
     return [style for style in STYLES if style in (QUESTION_STYLES & tested) - _UNMATCHED]
 
 
-def release_eval(manifest: dict[str, Any]) -> str:
+def release_tasks(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """One task for each question style that has a test split and one right answer; choices also by letter.
 
     inspect compares with one canonical answer: a list of them would be read as one text.
     """
     asked = asked_styles(manifest)
-    facts = manifest["recipe"].get("facts")
-    imported = manifest["recipe"].get("imported")
-    what = f"the facts of {facts['file']}" if facts else "real facts" if imported else "invented facts"
     tasks = [
         _task(style, "answer", None if style == "cloze" else QUESTION, "pattern", _ANSWERS.get(style, _LINE))
         for style in asked
@@ -43,10 +40,19 @@ def release_eval(manifest: dict[str, Any]) -> str:
         letter = _task("choice", "label", _LETTER, "answer", "letter")
         letter["field_spec"]["choices"] = "choices"
         tasks.append({**letter, "id": "choice_letter"})
+    return tasks
+
+
+def release_eval(manifest: dict[str, Any]) -> str:
+    """The file: what it is called, and its tasks."""
+    facts = manifest["recipe"].get("facts")
+    imported = manifest["recipe"].get("imported")
+    what = f"the facts of {facts['file']}" if facts else "real facts" if imported else "invented facts"
+    tasks = release_tasks(manifest)
     about = {
         "name": f"kbench {manifest['recipe']['spec']['name']} {manifest['world']}",
         "description": f"Closed-book recall of {what} after finetuning."
-        if asked
+        if tasks
         else "Text to train on, no questions.",
         "evaluation_framework": "inspect-ai",
         "tasks": tasks,

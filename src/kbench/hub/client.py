@@ -32,12 +32,12 @@ def is_repo_id(text: str) -> bool:
     )
 
 
-def check_repo_id(repo_id: str) -> None:
+def check_repo_id(repo_id: str, kind: str = "dataset") -> None:
     """Raise HubError unless a text has the form ORG/NAME as the Hub takes it."""
     if not is_repo_id(repo_id):
         raise HubError(
-            f"{repo_id!r} is no name of a dataset on the Hub: expected ORG/NAME of letters, digits, '-', '_' and '.', "
-            f"such as my-org/my-world"
+            f"{repo_id!r} is no name of a {kind} on the Hub: expected ORG/NAME of letters, digits, '-', '_' and '.', "
+            f"such as my-org/my-{'world' if kind == 'dataset' else kind}"
         )
 
 
@@ -124,8 +124,8 @@ def _answered(error: HfHubHTTPError, doing: str, repo_id: str, endpoint: str) ->
             f"{endpoint} does not accept your token ({because}): set HF_TOKEN to a valid one, or `hf auth login` again"
         )
     if status == 403:
-        org = repo_id.split("/")[0]
-        return HubError(f"your token may not {doing} {repo_id} ({because}): take one that may write to {org}")
+        needed = "open pull requests" if "pull request" in doing else f"write to {repo_id.split('/')[0]}"
+        return HubError(f"your token may not {doing} {repo_id} ({because}): take one that may {needed}")
     if status == 412:
         return HubError(f"somebody else changed {repo_id} meanwhile: look at it and {_AGAIN}")
     if status == 429:

@@ -39,6 +39,12 @@ class RemoteFile:
             if self.sha256:
                 return self.sha256 == (sha256 or file_sha256(local))
             data = local.read_bytes()
+        return self.holds(data)
+
+    def holds(self, data: bytes) -> bool:
+        """Whether it has these bytes."""
+        if self.sha256:
+            return self.sha256 == hashlib.sha256(data).hexdigest()
         return self.blob == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
@@ -47,12 +53,14 @@ def all_files(api: HfApi, repo_id: str, commit: str) -> dict[str, RemoteFile]:
     return _files(api.list_repo_tree(repo_id, recursive=True, revision=commit, repo_type="dataset"))
 
 
-def some_files(api: HfApi, repo_id: str, commit: str, paths: Iterable[str]) -> dict[str, RemoteFile]:
+def some_files(
+    api: HfApi, repo_id: str, commit: str, paths: Iterable[str], repo_type: str = "dataset"
+) -> dict[str, RemoteFile]:
     """Those of some paths that a commit has as files."""
     asked, found = list(paths), dict[str, RemoteFile]()
     for start in range(0, len(asked), _AT_ONCE):
         some = asked[start : start + _AT_ONCE]
-        told = _files(api.get_paths_info(repo_id, some, revision=commit, repo_type="dataset"))
+        told = _files(api.get_paths_info(repo_id, some, revision=commit, repo_type=repo_type))
         found |= {path: file for path, file in told.items() if path in some}
     return found
 

@@ -9,11 +9,12 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import RevisionNotFoundError
 
 from kbench.disk import make_durable, told_in_one_line
-from kbench.errors import HubError, OutputError, ReleaseError
+from kbench.errors import HubError, OutputError
 from kbench.hub.arrived import fault_of
 from kbench.hub.client import check_repo_id, hub_client, hub_errors
 from kbench.hub.listing import TEXTS, RemoteFile, some_files
-from kbench.hub.offered import Offered, offered_by
+from kbench.hub.offered import Offered
+from kbench.hub.texts import MOST_TEXT, download, offered_at
 from kbench.hub.unfinished import PLAN, begin, end
 from kbench.lock import folder_lock
 from kbench.store import MANIFEST, Release, open_release, prepare_folder
@@ -22,7 +23,6 @@ Progress = Callable[[int, int], None]
 
 STAGE = ".kbench_pull.part"
 """Where files are downloaded to; only what was checked leaves it."""
-_MOST_TEXT = 16 << 20
 
 
 def resolve(repo_id: str, revision: str | None) -> str:
@@ -76,8 +76,7 @@ def pull_commit(
     """
     api = hub_client()
     with told_in_one_line(out), tempfile.TemporaryDirectory(prefix="kbench-") as stage, hub_errors("pull", repo_id):
-        manifest = _manifest(api, repo_id, commit, Path(stage))
-        offered = offered_by(manifest.read_bytes(), f"{MANIFEST} of {repo_id}")
+        offered = offered_at(api, repo_id, commit, Path(stage))
         texts = some_files(api, repo_id, commit, TEXTS)
     if not cached and (out / MANIFEST).is_file() and not _has_manifest(out, offered):
         raise OutputError(f"{out} holds another release than {repo_id} has now: give another --out")
@@ -98,20 +97,6 @@ def pull_commit(
         make_durable([out / MANIFEST, out])
         end(out)
     return open_release(out), True
-
-
-def _manifest(api: HfApi, repo_id: str, commit: str, stage: Path) -> Path:
-    listed = some_files(api, repo_id, commit, [MANIFEST]).get(MANIFEST)
-    if listed is None:
-        raise ReleaseError(f"{repo_id} is no release of kbench: it has no {MANIFEST} at commit {commit[:12]}")
-    if listed.size > _MOST_TEXT:
-        raise ReleaseError(f"{MANIFEST} of {repo_id} is no manifest of kbench: it has {listed.size:,} bytes")
-    came = _download(api, repo_id, commit, MANIFEST, stage)
-    if not listed.is_same_as(came):
-        raise HubError(
-            f"{MANIFEST} of {repo_id} was altered (it is not what the Hub lists): run the same command again"
-        )
-    return came
 
 
 def _has_manifest(out: Path, offered: Offered) -> bool:
@@ -147,7 +132,7 @@ def _fetch(
         progress(done, total)
         for path in missing:
             with hub_errors("pull", repo_id):
-                came = _download(api, repo_id, commit, path, stage)
+                came = download(api, repo_id, commit, path, stage)
             _check_came(repo_id, path, came, listed[path], offered)
             (out / path).parent.mkdir(exist_ok=True)
             came.replace(out / path)
@@ -157,17 +142,13 @@ def _fetch(
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def _download(api: HfApi, repo_id: str, commit: str, path: str, stage: Path) -> Path:
-    return Path(api.hf_hub_download(repo_id, path, repo_type="dataset", revision=commit, local_dir=stage))
-
-
 def _check_listed(repo_id: str, path: str, remote: RemoteFile | None, offered: Offered) -> None:
     entry = offered.files.get(path)
     if remote is None:
         raise HubError(
             f"{path} is missing from {repo_id}, though its manifest names it: nothing was taken in its place"
         )
-    if entry is None and remote.size > _MOST_TEXT:
+    if entry is None and remote.size > MOST_TEXT:
         raise HubError(f"{path} of {repo_id} has {remote.size:,} bytes, more than a release's: it was not downloaded")
     if entry and (remote.size != entry.bytes or remote.sha256 not in (None, entry.sha256)):
         said = f"{entry.bytes:,} bytes, sha256 {entry.sha256[:12]}"

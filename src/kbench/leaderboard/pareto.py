@@ -8,7 +8,7 @@ from math import ceil, floor, log2
 
 from kbench.leaderboard.boards import article_passes
 from kbench.leaderboard.entry import Scores
-from kbench.leaderboard.labels import Box, Label, placed, text_box
+from kbench.leaderboard.labels import Anchor, Box, Label, placed, text_box
 from kbench.leaderboard.scale import Scale, Tick, score_scale, score_ticks
 from kbench.leaderboard.standing import Line
 from kbench.leaderboard.tracks import CLASSES
@@ -16,6 +16,7 @@ from kbench.leaderboard.wording import short
 
 WIDTH, HEIGHT = 900, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 884, 34, 390
+_AREA = Box(_LEFT, _TOP, _RIGHT, _BOTTOM)
 _LONGEST = 26
 """How many letters of a title a label has."""
 
@@ -44,11 +45,11 @@ class Band:
 
 @dataclass(frozen=True)
 class Level:
-    """A reference: a line across, and its label."""
+    """A reference: a line across, and its label where there is room for one."""
 
     line: Line
     y: float
-    label: Label
+    label: Label | None
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,14 @@ def _picture(base: str, release: str, lines: Sequence[Line]) -> Pareto:
     least, most = min(-1.0, floor(min(costs.values()))), max([log2(CLASSES[-1]), *costs.values()]) + 0.3
     across = Scale(least, most, _LEFT, _RIGHT)
     up = score_scale([line.scores for line in lines], _BOTTOM, _TOP, axes=False)
-    levels = tuple(_level(line, up) for line in lines if line.entry.is_reference)
+    levels = _levels([line for line in lines if line.entry.is_reference], up)
     best = frontier(own)
     stairs = [(across.at(costs[line.entry.id]), up.at(line.scores.headline)) for line in best]
     dots = [Dot(line, across.at(costs[line.entry.id]), *_heights(line.scores, up), line in best) for line in own]
     labels = placed(
         [(short(dot.line.entry.title, _LONGEST), dot.x, dot.y) for dot in dots],
-        Box(_LEFT, _TOP, _RIGHT, _BOTTOM),
-        [level.label.box for level in levels],
+        _AREA,
+        [level.label.box for level in levels if level.label],
         [
             *(Box(dot.x - 1, dot.high, dot.x + 1, dot.low) for dot in dots),
             *(Box(_LEFT, level.y - 1, _RIGHT, level.y + 1) for level in levels),
@@ -133,11 +134,21 @@ def _heights(scores: Scores, up: Scale) -> tuple[float, float, float]:
     return up.at(scores.headline), up.at(scores.low), up.at(scores.high)
 
 
-def _level(line: Line, y: Scale) -> Level:
-    at = y.at(line.scores.headline)
-    text = f"{line.entry.kind}: {short(line.entry.title, _LONGEST)}"
-    over = at - 5 if at - 18 > _TOP else at + 15
-    return Level(line, at, Label(text, _RIGHT - 6, over, "end", False, text_box(text, _RIGHT - 6, over, "end")))
+def _levels(lines: Sequence[Line], up: Scale) -> tuple[Level, ...]:
+    """The references, their labels at either end, over or under the line; one that finds no room has none."""
+    found: list[Level] = []
+    for line in lines:
+        text, at = f"{line.entry.kind}: {short(line.entry.title, _LONGEST)}", up.at(line.scores.headline)
+        ends: list[tuple[float, Anchor]] = [(_RIGHT - 6, "end"), (_LEFT + 6, "start")]
+        places = [
+            Label(text, x, round(y, 1), anchor, False, text_box(text, x, y, anchor))
+            for x, anchor in ends
+            for y in (at - 5, at + 15)
+        ]
+        taken = [level.label.box for level in found if level.label]
+        free = (place for place in places if _AREA.holds(place.box) and not any(map(place.box.hides, taken)))
+        found.append(Level(line, at, next(free, None)))
+    return tuple(found)
 
 
 def _bands(x: Scale) -> tuple[Band, ...]:

@@ -1,6 +1,7 @@
 """A result folder as an entry needs it: whole, of the release, and its scores those of its samples."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
@@ -28,17 +29,19 @@ _COMPARED = ("accuracy", "low", "high", "stderr", "control", "rows", "entities",
 
 @dataclass(frozen=True)
 class Scored:
-    """A result that was checked: its `kbench` block, how it was asked, and the rows of `test` and `control`.
+    """A whole result on a release: its folder, the name of its model, its `kbench` block, and how it was asked.
 
-    `base_known` is the accuracy of the model before on what the release's background asks of it, where it has any.
+    `own_known` and `base_known` are the accuracies of model and base on what the release's background asks of them,
+    where it has any.
     """
 
+    folder: Path
     model: str
     kbench: Mapping[str, Any]
+    prompting: Prompting
     asked: Asked
-    rows: list[dict[str, Any]]
-    base_known: float | None
     own_known: float | None
+    base_known: float | None
 
     @property
     def digests(self) -> dict[str, str]:
@@ -48,11 +51,11 @@ class Scored:
 
 
 def read_scored(folder: Path, release: Release) -> Scored:
-    """What a result folder holds, checked against its release. Raises OutputError of one line where it is not sound."""
+    """What a result folder says of itself. Raises OutputError of one line where it is partial, or no whole result."""
     about = read_result(folder)
     if about is None:
         raise OutputError(f"no finished result at {folder}: `kbench eval` writes {RESULTS} there, last of all")
-    try:
+    with _ours(folder):
         kbench = about["kbench"]
         _check_whole(folder, kbench, release)
         scoring = kbench["scoring"]
@@ -62,9 +65,27 @@ def read_scored(folder: Path, release: Release) -> Scored:
         )
         if prompting_of(asked) is not None and prompting.seed:
             raise OutputError(f"{folder} was asked with --prompt-seed {prompting.seed}: score it with 0")
-        rows = _rows(folder, kbench, release, prompting)
-        known = {s["style"]: s for s in kbench["scores"] if s["probe"] == "known"}.get("qa", {})
-        return Scored(str(about["model_name"]), kbench, asked, rows, known.get("base"), known.get("accuracy"))
+        scores = {(score["style"], score["probe"]): score for score in kbench["scores"]}
+        known = scores.get(("qa", "known"), {})
+        return Scored(
+            folder, str(about["model_name"]), kbench, prompting, asked, known.get("accuracy"), known.get("base")
+        )
+
+
+def judged_rows(scored: Scored, release: Release) -> list[dict[str, Any]]:
+    """The samples of `test` and `control`, as an entry keeps them.
+
+    Raises OutputError where samples are not the release's, or verdicts and scores are not those of the replies.
+    """
+    with _ours(scored.folder):
+        return _rows(scored.folder, scored.kbench, release, scored.prompting)
+
+
+@contextmanager
+def _ours(folder: Path) -> Iterator[None]:
+    """Tell in one line what in a result is not as kbench writes it."""
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise OutputError(f"{folder / RESULTS} is no result of this kbench ({reason}): score the model again") from None
@@ -118,7 +139,10 @@ def _judged(item: Item, row: Mapping[str, Any], prompting: Prompting, where: str
         raise OutputError(f"{where}: {row['id']} is of the split {item.split}, not of {row['split']}")
     found = judge(item, Reply((row["reply"],), refused=row["status"] == "unscored"), prompting)
     if (found.status, found.correct) != (row["status"], row["correct"]):
-        raise OutputError(f"{where}: the verdict on {row['id']} is {row['correct']}, its reply gives {found.correct}")
+        raise OutputError(
+            f"{where}: the verdict on {row['id']} is {row['correct']}, its reply gives {found.correct}: "
+            "the samples were changed"
+        )
     if found.status == "scored" and found.prediction != row["prediction"]:
         raise OutputError(
             f"{where}: the prediction of {row['id']} is {row['prediction'][:60]!r}, "

@@ -1,14 +1,12 @@
 """A submission: the entry and the samples that a result folder and its run make, checked before anybody sees them."""
 
 import platform
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date as Date
 from pathlib import Path
-from typing import Any
 
 from kbench.benchmarks.models.adapter_files import adapter_digest
-from kbench.benchmarks.results import RESULTS
+from kbench.benchmarks.results import RESULTS, RUN
 from kbench.disk import told_in_one_line
 from kbench.errors import OutputError
 from kbench.leaderboard.axes import scores_of
@@ -17,7 +15,7 @@ from kbench.leaderboard.folder import entry_from, samples_path, write_entry
 from kbench.leaderboard.passes import article_pass
 from kbench.leaderboard.rules import Rules, check_claim
 from kbench.leaderboard.samples import MOST_BYTES, samples_bytes, sha256_of, write_samples
-from kbench.leaderboard.scored import Scored, read_scored
+from kbench.leaderboard.scored import Scored, judged_rows, read_scored
 from kbench.leaderboard.trained import Trained, check_scored, find_model, read_trained
 from kbench.store import Release
 
@@ -64,12 +62,16 @@ def submission_of(
     scored = read_scored(result, release)
     folder = find_model(scored.model, run)
     trained = read_trained(folder, scored.model, release)
+    if rules.track.name == "methods" and not trained.recipe and not trained.untrained:
+        raise OutputError(f"{folder} has no {RUN}, and an entry of the track methods is a recipe: give --run DIR")
     check_scored(trained, scored.digests, result / RESULTS)
     _check_adapter(scored, trained, result)
     kind: Kind = rules.track.kind
     if trained.untrained:
         kind = "ceiling" if scored.asked.prompt == "open-book" else "floor"
-    content = samples_bytes(scored.rows)
+    base_known = _base_known(scored, trained, result)
+    rows = judged_rows(scored, release)
+    content = samples_bytes(rows)
     if len(content) > MOST_BYTES:
         raise OutputError(f"the samples of {result} are too many: {len(content):,} bytes, expected {MOST_BYTES:,}")
     entry = entry_from(
@@ -94,18 +96,13 @@ def submission_of(
                 "wall_s": trained.wall_s,
                 "hardware": told.hardware or (hardware(trained.threads) if trained.threads else ""),
             },
-            "scores": scores_of(scored.rows, _base_known(scored, trained, result)).model_dump(),
-            "samples": {"sha256": sha256_of(content), "rows": len(scored.rows)},
+            "scores": scores_of(rows, base_known).model_dump(),
+            "samples": {"sha256": sha256_of(content), "rows": len(rows)},
         },
         f"the entry of {result}",
     )
     check_claim(entry, rules, str(result))
     return Submission(entry, content)
-
-
-def known_in(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether some rows ask for what the base knew before."""
-    return any(row["style"] == "qa" and row["probe"] == "known" for row in rows)
 
 
 def hardware(threads: int) -> str:
@@ -128,13 +125,13 @@ def _base_known(scored: Scored, trained: Trained, result: Path) -> float | None:
     """What the base scored on the background; a base that was not trained is its own."""
     if trained.untrained:
         return scored.own_known
-    if scored.base_known is None and known_in(scored.rows):
+    base = scored.kbench.get("base")
+    if (scored.base_known is None or not base) and scored.own_known is not None:
         raise OutputError(
             f"{result} was scored without its base, which says how much of what was known is kept: "
             "score it without --no-base, or name the base with --base"
         )
-    base = scored.kbench.get("base") or {}
-    if trained.base.weights and base.get("weights") not in (None, trained.base.weights):
+    if base and trained.base.weights and base.get("weights") not in (None, trained.base.weights):
         raise OutputError(
             f"{result} stands beside another base ({base['weights']}) than the model was trained from "
             f"({trained.base.weights}): score it without --base"

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kbench.benchmarks.chains import CHAIN
+from kbench.benchmarks.chains import CHAIN, with_chains
 from kbench.benchmarks.examples import taught_completion, taught_prompt
+from kbench.store import Release
 
 Row = dict[str, Any]
 
@@ -20,6 +21,8 @@ BETWEEN = "\n\n"
 
 WORDED = ("categorical", "tone")
 """Types of value whose second form is another wording; of numbers, dates and names the first is always taken."""
+
+_CHAINED_EVERY = 3
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,15 @@ def blocks_of(rows: Sequence[Row], most: int, stream: random.Random) -> Iterator
             size = stream.randint(1, most)
             yield Block(tuple(asked[at : at + size]), stream.randrange(2))
             at += size
+
+
+def pretraining_blocks(release: Release, most: int, rounds: int, *, chains: bool, seed: int) -> list[Block]:
+    """The pretraining questions in style qa in blocks, `rounds` times over; with `chains` each third with its chain."""
+    rows = release.table("qa", "pretrain").to_pylist() if "pretrain" in release.splits("qa") else []
+    again = [{**row, "repeat": row["repeat"] * rounds} for row in rows]
+    if chains and rows:
+        chained = [{**row, "repeat": row["repeat"] // _CHAINED_EVERY} for row in with_chains(release, again)]
+        shared = zip(again, chained, strict=True)
+        again = [{**row, "repeat": row["repeat"] - other["repeat"]} for row, other in shared]
+        again += [row for row in chained if row["repeat"]]
+    return list(blocks_of(again, most, random.Random(seed)))

@@ -33,12 +33,12 @@ from kbench.ids import json_digest
 from kbench.lock import folder_lock
 from kbench.schema import DOCUMENT_STYLES, QUESTION_STYLES, SPLITS
 from kbench.store import Release, write_json
-from kbench.studies.blocks import Block, blocks_of
+from kbench.studies.blocks import Block, pretraining_blocks
+from kbench.studies.reader import learn_to_read, lessons
 from kbench.studies.tokenizer import word_tokenizer, words_of
 from kbench.workers import worker_pool
 
 ABOUT = LAB_BASE
-_CHAINED_EVERY = 3
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class LabRecipe:
     With `chains` the background's questions of several hops are also learned with their chain before the answer; with
     `shots` its questions stand in blocks of up to so many of one relation, in one surface form each, `rounds` times
     over, so that exemplars help (with `chains` each third time behind the fact that answers it). An `instructed` base
-    then learns so many epochs of its questions one by one, each answered in the first form.
+    then learns so many epochs of its questions one by one, each answered in the first form. A `reader` learns so many
+    epochs of questions behind an open book, in which the names are changed.
     """
 
     layers: int = 2
@@ -65,11 +66,12 @@ class LabRecipe:
     shots: int = 0
     rounds: int = 1
     instructed: int = 0
+    reader: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain values; later fields only where they are set, so that a base without keeps its name."""
         values = asdict(self)
-        later = {"chains": False, "shots": 0, "rounds": 1, "instructed": 0}
+        later = {"chains": False, "shots": 0, "rounds": 1, "instructed": 0, "reader": 0}
         return {name: value for name, value in values.items() if later.get(name, ...) != value}
 
 
@@ -144,6 +146,8 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
     texts = release_texts(release, chains=recipe.chains)
     if recipe.shots:
         texts["pretrain"] += [block.text for block in _blocks(release, recipe)]
+    if recipe.reader:
+        texts["pretrain"] += [lesson.prompt + lesson.answer for lesson in lessons(release, 0)]
     tokenizer = word_tokenizer(text for split in texts.values() for text in split)
     words = check_words(release, texts, tokenizer, chains=recipe.chains)
     rows = _rows(release, tokenizer, recipe, words.longest)
@@ -165,6 +169,8 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
         epochs = [stream.sample(lone, len(lone)) for _ in range(recipe.instructed)]
         asked = lay(epochs, training.context, tokenizer.eos_token_id)
         fit(model, asked, replace(training, learning_rate=recipe.learning_rate / 10), path / "instructed", progress)
+    if recipe.reader:
+        learn_to_read(model, tokenizer, release, recipe.reader, training, path / "reader", progress)
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
     about = {
@@ -177,7 +183,8 @@ def _build(release: Release, path: Path, recipe: LabRecipe, progress: Progress =
     }
     write_json(path / ABOUT, about)
     drop_checkpoints(path)
-    shutil.rmtree(path / "instructed", ignore_errors=True)
+    for stage in ("instructed", "reader"):
+        shutil.rmtree(path / stage, ignore_errors=True)
     return Base(path, about, built=True)
 
 
@@ -255,15 +262,7 @@ def _rows(release: Release, tokenizer: PreTrainedTokenizerFast, recipe: LabRecip
 
 
 def _blocks(release: Release, recipe: LabRecipe) -> list[Block]:
-    """The pretraining questions in style qa, in blocks."""
-    rows = release.table("qa", "pretrain").to_pylist() if "pretrain" in release.splits("qa") else []
-    again = [{**row, "repeat": row["repeat"] * recipe.rounds} for row in rows]
-    if recipe.chains and rows:
-        chained = [{**row, "repeat": row["repeat"] // _CHAINED_EVERY} for row in with_chains(release, again)]
-        shared = zip(again, chained, strict=True)
-        again = [{**row, "repeat": row["repeat"] - other["repeat"]} for row, other in shared]
-        again += [row for row in chained if row["repeat"]]
-    return list(blocks_of(again, recipe.shots, random.Random(recipe.seed)))
+    return pretraining_blocks(release, recipe.shots, recipe.rounds, chains=recipe.chains, seed=recipe.seed)
 
 
 def _documents(release: Release, tokenizer: PreTrainedTokenizerFast) -> list[Example]:
