@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from kbench.benchmarks.recipe import FIELDS
 from kbench.errors import KbenchError, OutputError, SpecError
 from kbench.leaderboard.axes import axes_of, scores_of
+from kbench.leaderboard.entry import Entry
 from kbench.leaderboard.folder import ENTRIES, read_entries
 from kbench.leaderboard.reproduce import recipe_toml
 from kbench.leaderboard.rules import check_claim, rules_of
 from kbench.leaderboard.samples import read_bytes, rows_of
-from kbench.leaderboard.standing import is_reproduced, standing
+from kbench.leaderboard.standing import LEAST_COMPANY, is_reproduced, standing
 from kbench.leaderboard.table import markdown, sections
 from kbench.leaderboard.tracks import BOUNDS, CLASSES, KEYS, entry_recipe, token_class
 from tests.boards import AXES, made_entry, made_scores, rerun_of
@@ -141,8 +142,28 @@ def test_a_model_is_reproduced_on_a_private_world_only_and_ranked_by_it() -> Non
     [line] = standing([model.model_copy(update={"reproduced": done})])
     assert (line.rank, line.scores.headline) == (1, 0.4)
     assert line.apart is not None
-    assert line.apart[0] == pytest.approx(0.2)
-    assert line.apart[1] < 0.2 < line.apart[2]
+    assert line.apart.value == pytest.approx(0.2)
+    assert line.apart.low < 0.2 < line.apart.high
+    assert (line.apart.usual, line.apart.is_marked) == (None, False)
+
+
+def in_private(entry: Entry, headline: float) -> Entry:
+    """An entry that was also re-run on a private world."""
+    assert entry.reproduced is not None
+    rerun = {"scores": made_scores(headline), "cost": entry.cost}
+    block = {**entry.reproduced.model_dump(), "private": {"commitment": "e" * 64, "salt": "s", "rerun": rerun}}
+    return entry.model_copy(update={"reproduced": type(entry.reproduced).model_validate(block)})
+
+
+def test_a_private_world_that_is_harder_for_all_marks_only_who_loses_more_there() -> None:
+    usual = [in_private(made_entry(f"usual-{number}", made_scores(0.5)), 0.4) for number in range(LEAST_COMPANY)]
+    tuned = in_private(made_entry("tuned", made_scores(0.9)), 0.4)
+    lines = {line.entry.id: line.apart for line in standing([*usual, tuned])}
+    assert {name: apart.is_marked for name, apart in lines.items() if apart} == {
+        **{entry.id: False for entry in usual},
+        "tuned": True,
+    }
+    assert all(apart and apart.usual == pytest.approx(0.1) for apart in lines.values())
 
 
 @pytest.mark.parametrize(

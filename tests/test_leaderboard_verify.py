@@ -39,7 +39,15 @@ SMALL = LabRecipe(layers=1, width=32, heads=1, inner=32, batch=64, bf16=False)
 STYLES = ("qa", "article", "statement", "cloze", "numeric", "multihop", "reverse")
 CHIEF = {"subject": "company", "value_type": "entity", "object": "person"}
 RECIPE = Recipe(
-    tiny(relations__chief=CHIEF, paths__reverse=["employer", "chief"], background__questions=0.5), "7", STYLES
+    tiny(
+        relations__chief=CHIEF,
+        paths__reverse=["employer", "chief"],
+        background__questions=0.5,
+        exposure__number_forms=["digits"],
+        exposure__paraphrases=1,
+    ),
+    "7",
+    STYLES,
 )
 SEED = "a seed that nobody is ever told"
 
@@ -202,6 +210,7 @@ def test_a_verification_stopped_at_any_stage_goes_on(
 REFUSED = [
     ({"release__digest": "0" * 64}, "is of another release than kbench-methods: expected the digest"),
     ({"release__name": "../a/recipe.toml"}, "is of '../a/recipe.toml': the track methods has kbench-methods"),
+    ({"release__world": "00000000"}, "is of the world 00000000: kbench-methods is "),
     ({"base__recipe": "0" * 64}, "stands on another base of the lab than the leaderboard's: expected the recipe's"),
     ({"base__model": "../models/mine"}, "the base '../models/mine' is not pinned: expected lab, or ORG/NAME@COMMIT"),
     ({"kind": "model"}, "an entry of the track methods is no model"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kbench.cli.board_add import EntriesFolder
 from kbench.cli.console import need_training, progress_bar
 from kbench.errors import Interrupted, KbenchError, SpecError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def verify(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID|FILE]...", help="Entries to run again.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every entry that can be run again.")] = False,
-    entries: Annotated[Path, typer.Option(help="The folder of entries.")] = Path("releases") / "leaderboard",
+    entries: EntriesFolder = None,
     seed_file: Annotated[
         Path | None, typer.Option(help="The file with the seed of a private world. [default: KBENCH_SEED, if set]")
     ] = None,
@@ -79,12 +80,13 @@ def verify(
         raise typer.Exit(1)
 
 
-def _paths(ids: list[str], everything: bool, entries: Path) -> list[Path]:
+def _paths(ids: list[str], everything: bool, given: Path | None) -> list[Path]:
     if everything == bool(ids):
         raise SpecError("name the entries to verify, or give --all")
-    if everything:
-        from kbench.leaderboard.folder import read_entries
+    from kbench.leaderboard.folder import ENTRIES, read_entries
 
+    entries = given or ENTRIES
+    if everything:
         return [entries / f"{entry.id}.json" for entry in read_entries(entries)]
     return [Path(name) if name.endswith(".json") else entries / f"{name}.json" for name in dict.fromkeys(ids)]
 

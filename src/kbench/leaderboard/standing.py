@@ -1,11 +1,35 @@
 """Where entries stand: who is ranked, among whom, and which are too close to be told apart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from statistics import median
 
 from kbench.leaderboard.entry import Entry, Scores
 from kbench.leaderboard.tracks import LEAST_RETENTION, token_class
+
+
+LEAST_COMPANY = 5
+"""So many entries must have been re-run on a private world before it is said how it differs from the public one."""
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The public headline less the private one, and its 95 % interval (entities of both worlds resampled).
+
+    `usual` is the median of that difference among all methods re-run on the same private world: one world and its base
+    are easier than another for everybody. None where fewer than `LEAST_COMPANY` were.
+    """
+
+    value: float
+    low: float
+    high: float
+    usual: float | None
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether more is lost in private than others lose there: a reason to look for tuning to the public test."""
+        return self.usual is not None and self.low > max(self.usual, 0.0)
 
 
 @dataclass(frozen=True)
@@ -13,8 +37,7 @@ class Line:
     """An entry as the board shows it: its rank and whether it shares it, None where it takes none.
 
     `group` are those it is ranked among: track, base, and for methods the class of tokens. `scores` are what it is
-    ranked by: those of the re-run, where there is one, else its own. `apart` is the public score less the private one,
-    with its 95 % interval.
+    ranked by: those of the re-run, where there is one, else its own. `apart` is how public and private score differ.
     """
 
     entry: Entry
@@ -22,7 +45,7 @@ class Line:
     scores: Scores
     rank: int | None
     tied: bool
-    apart: tuple[float, float, float] | None
+    apart: Apart | None
 
     @property
     def reproduced(self) -> bool:
@@ -72,12 +95,13 @@ def standing(entries: Iterable[Entry]) -> list[Line]:
     every = sorted(entries, key=lambda entry: (-ranked_by(entry).headline, entry.id))
     groups = {entry.id: _group(entry) for entry in every}
     ranked = [entry for entry in every if _takes_rank(entry)]
+    usual = _usual(every)
     ranks = {entry.id: _rank(entry, [e for e in ranked if groups[e.id] == groups[entry.id]]) for entry in ranked}
     found = []
     for entry in every:
         rank, group = ranks.get(entry.id), groups[entry.id]
         shared = [other for other in ranked if groups[other.id] == group and ranks[other.id] == rank]
-        found.append(Line(entry, group, ranked_by(entry), rank, len(shared) > 1, _apart(entry)))
+        found.append(Line(entry, group, ranked_by(entry), rank, len(shared) > 1, _apart(entry, usual)))
     # Stable: within a group the order by headline stays, and those without a rank come last.
     return sorted(found, key=lambda line: (line.group, line.rank is None))
 
@@ -98,11 +122,22 @@ def _rank(entry: Entry, group: Sequence[Entry]) -> int:
     return 1 + sum(ranked_by(other).low > mine.high for other in group)
 
 
-def _apart(entry: Entry) -> tuple[float, float, float] | None:
+def _usual(entries: Iterable[Entry]) -> dict[str, float]:
+    """Of each private world, how much lower the headlines of methods are there than in public."""
+    found: dict[str, list[float]] = {}
+    for entry in entries:
+        done = entry.reproduced
+        if done is not None and done.private is not None and is_reproduced(entry) and not entry.is_reference:
+            lost = done.public.scores.headline - done.private.rerun.scores.headline
+            found.setdefault(done.private.commitment, []).append(lost)
+    return {world: median(lost) for world, lost in found.items() if len(lost) >= LEAST_COMPANY}
+
+
+def _apart(entry: Entry, usual: Mapping[str, float]) -> Apart | None:
     done = entry.reproduced
     if done is None or done.private is None:
         return None
     public, private = done.public.scores, done.private.rerun.scores
     value = public.headline - private.headline
     half = 1.96 * sqrt(public.stderr**2 + private.stderr**2)
-    return value, value - half, value + half
+    return Apart(value, value - half, value + half, usual.get(done.private.commitment))

@@ -19,7 +19,8 @@ class Row:
 
     `place` is its rank as it is shown: `2`, `=2` where it is shared, the kind of a reference, else nothing. `axes` are
     of the scores that it is ranked by, `private` the headline on a private world, `apart` the public headline less it,
-    with its interval. `kept` is the share of what the base knew, `fails` whether that is too little for a rank.
+    with its interval, and `usually_apart` that of most methods on the same private world; `tuned_to_public` says that it
+    is more than that, by more than chance. `kept` is the share of what the base knew, `fails` whether that is too little for a rank.
     `times` is the tokens trained on in passes over the articles, `times_class` the class these fall in.
     """
 
@@ -35,6 +36,8 @@ class Row:
     apart: float | None
     apart_low: float | None
     apart_high: float | None
+    usually_apart: float | None
+    tuned_to_public: bool | None
     kept: float | None
     fails: bool
     tokens: int
@@ -43,13 +46,6 @@ class Row:
     wall_s: float
     hardware: str
     status: Status
-
-    @property
-    def tuned_to_public(self) -> bool | None:
-        """Whether the public score is apart from the private one by more than chance; None where there is none."""
-        if self.apart_low is None or self.apart_high is None:
-            return None
-        return not self.apart_low <= 0 <= self.apart_high
 
 
 @dataclass(frozen=True)
@@ -81,9 +77,11 @@ def row_of(line: Line) -> Row:
         high=scores.high,
         axes={axis: scores.axes[axis].corrected for axis in AXES if axis in scores.axes},
         private=private,
-        apart=apart[0] if apart else None,
-        apart_low=apart[1] if apart else None,
-        apart_high=apart[2] if apart else None,
+        apart=apart.value if apart else None,
+        apart_low=apart.low if apart else None,
+        apart_high=apart.high if apart else None,
+        usually_apart=apart.usual if apart else None,
+        tuned_to_public=apart.is_marked if apart else None,
         kept=scores.retention.kept if scores.retention else None,
         fails=line.retains is False,
         tokens=entry.cost.tokens,
@@ -128,7 +126,7 @@ def kept_text(row: Row) -> str:
 
 
 def apart_text(row: Row) -> str:
-    """How far the public score is above the private one, marked where that is no chance."""
+    """How far the public score is above the private one, marked where that is more than usual."""
     return "–" if row.apart is None else f"{signed(row.apart, plus=True)}{' *' if row.tuned_to_public else ''}"
 
 
@@ -138,7 +136,7 @@ def notes(shown: Iterable[Section]) -> list[str]:
     said = {
         "=: their intervals overlap with that of the best of them": any(row.place.startswith("=") for row in rows),
         f"!: keeps less than {LEAST_RETENTION:.0%} of what the base knew, so takes no rank": any(r.fails for r in rows),
-        "*: public and private score differ by more than chance": any(row.tuned_to_public for row in rows),
+        "*: loses more on the private world than most do, beyond chance: was it tuned to the public test?": any(row.tuned_to_public for row in rows),
     }
     return [note for note, there in said.items() if there]
 

@@ -76,6 +76,10 @@ def verify(
     """
     check_runnable(entry, private=private is not None)
     check_claim(entry, public.rules(entry.track), f"the entry {entry.id}")
+    if entry.release.world != public.release.world:
+        raise OutputError(
+            f"the entry {entry.id} is of the world {entry.release.world}: {public.name} is {public.release.world}"
+        )
     found = rerun(entry, public, trainer, progress)
     against = _against(entry, found)
     unseen = rerun(entry, private, trainer, lambda share: progress(1 + share)) if private and not against else None
