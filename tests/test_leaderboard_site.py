@@ -178,6 +178,15 @@ def test_an_entry_page_holds_its_recipe_commands_digests_and_all_three_scores(si
     assert (site / "entries" / "rank-1.toml").read_text(encoding="utf-8").splitlines()[-1] == "lora_rank = 1"
 
 
+def test_only_an_entry_that_loses_more_in_private_than_most_is_marked(site: Path) -> None:
+    index = (site / "index.html").read_text(encoding="utf-8")
+    rows = dict(re.findall(r'<tr data-entry="([^"]*)"(.*?)</tr>', index, re.DOTALL))
+    assert [name for name, row in rows.items() if "&gt; usual" in row] == ["tuned"]
+    page = (site / "entries" / "tuned.html").read_text(encoding="utf-8")
+    assert "It loses more there than most do, beyond chance" in page
+    assert "the median of all entries run on this private world is +0.0" in page
+
+
 def test_groups_stand_by_class_with_references_and_self_reported_below(entries: Path) -> None:
     board = [Entry.model_validate_json(path.read_bytes()) for path in sorted(entries.glob("*.json"))]
     methods, models = boards(board)

@@ -8,7 +8,6 @@ from statistics import median
 from kbench.leaderboard.entry import Entry, Scores
 from kbench.leaderboard.tracks import LEAST_RETENTION, token_class
 
-
 LEAST_COMPANY = 5
 """So many entries must have been re-run on a private world before it is said how it differs from the public one."""
 

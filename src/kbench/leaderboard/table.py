@@ -136,7 +136,9 @@ def notes(shown: Iterable[Section]) -> list[str]:
     said = {
         "=: their intervals overlap with that of the best of them": any(row.place.startswith("=") for row in rows),
         f"!: keeps less than {LEAST_RETENTION:.0%} of what the base knew, so takes no rank": any(r.fails for r in rows),
-        "*: loses more on the private world than most do, beyond chance: was it tuned to the public test?": any(row.tuned_to_public for row in rows),
+        "*: loses more on the private world than most do, beyond chance: was it tuned to the public test?": any(
+            row.tuned_to_public for row in rows
+        ),
     }
     return [note for note, there in said.items() if there]
 
