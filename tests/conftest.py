@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before any test module imports datasets or transformers, which read these when they are imported.
 _HOME = tempfile.mkdtemp(prefix="kbench-tests-hf-")
@@ -21,6 +22,11 @@ from hypothesis import settings  # noqa: E402
 from kbench.store import Release  # noqa: E402
 from tests.hub import HubServer  # noqa: E402
 from tests.samples import SPECS, Sample, read_sample, write_small_pack  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 settings.register_profile("kbench", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.load_profile("kbench")
@@ -75,3 +81,20 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
     """An empty Hub on loopback. Real clients run in processes of their own, with its `env()`."""
     with HubServer(Path(tmp_path_factory.mktemp("hub"))) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A real Chromium for the tests of a file: while it is there, nothing else can run an event loop in this process."""
+    from playwright.sync_api import sync_playwright
+
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium, and on CI no browser test may be skipped")
+        # A developer without a browser may run the rest; .ci/run installs one, and CI fails above.
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()

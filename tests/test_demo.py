@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import torch
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from kbench.errors import OutputError, SpecError
 from kbench.studies.cells import ARMS, cell_results, finished_cell, run_cell
@@ -22,13 +21,12 @@ from kbench.studies.demo import Demo, run_demo, seeds_of
 from kbench.studies.findings import GATE, find
 from kbench.studies.report import write_report
 from kbench.studies.summary import print_summary
+from tests.browsing import OVERLAPS
 
 pytestmark = pytest.mark.xdist_group("demo")  # one worker runs the cell for all of them
 
 SEED = 106
 """A seed of the exploration set: the suite looks at nothing that the demo is judged on."""
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="session")
@@ -210,28 +208,6 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("x")
     with pytest.raises(OutputError, match=r"holds something else \(thesis\.txt"):
         run_demo(tmp_path, (0, 1, 2), 1)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium, and on CI no browser test may be skipped")
-        # A developer without a browser may run the rest; .ci/run installs one, and CI fails above.
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
-
-
-OVERLAPS = """() => [...document.querySelectorAll('svg')].flatMap(svg => {
-  const boxes = [...svg.querySelectorAll('text')].filter(t => t.textContent.trim()).map(t => [t.textContent, t.getBoundingClientRect()]);
-  return boxes.flatMap(([a, p], i) => boxes.slice(i + 1).filter(([b, q]) =>
-    Math.min(p.right, q.right) - Math.max(p.left, q.left) > 1 && Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 1
-  ).map(([b]) => a + ' / ' + b));
-})"""
 
 
 @pytest.mark.browser

@@ -3,6 +3,7 @@
 import typer
 
 from kbench.cli.board_add import add
+from kbench.cli.board_build import build
 from kbench.cli.board_show import show
 from kbench.cli.board_submit import submit
 from kbench.cli.board_verify import verify
@@ -15,5 +16,6 @@ leaderboard = typer.Typer(
 )
 leaderboard.command("submit")(submit)
 leaderboard.command("add")(add)
+leaderboard.command("build")(build)
 leaderboard.command("show")(show)
 leaderboard.command("verify")(verify)
