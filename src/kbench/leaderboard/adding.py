@@ -73,6 +73,8 @@ def check_entry(entry: Entry, folder: Path, rules: Rules, release: Release) -> b
     check_answers(rows, questions, str(where))
     # What the base knew is the submitter's word until a re-run: no sample here is the base's.
     base_known = entry.scores.retention.base if entry.scores.retention else None
+    if base_known is None and any((row["style"], row["probe"]) == ("qa", "known") for row in rows):
+        raise OutputError(f"{entry.id} does not say what its base knew of the background: submit the result again")
     check_scores(entry.scores, scores_of(rows, base_known), entry.id)
     return content
 
