@@ -28,6 +28,7 @@ from tests.boards import (
     small_rules,
     written,
 )
+from tests.samples import run
 
 pytestmark = pytest.mark.xdist_group("leaderboard")
 
@@ -73,6 +74,25 @@ def test_a_rerun_that_an_entry_brings_is_dropped_and_one_that_was_made_here_stay
     write_entry(board, rerun_of(claimed, claimed.scores))
     added(path, board, methods)
     assert read_entries(board)[0].reproduced is not None
+
+
+def test_a_rerun_in_the_folder_itself_is_neither_dropped_nor_checked(
+    methods: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, board = written(tmp_path / "mine", methods), tmp_path / "board"
+    claimed = read_entry(path)
+    added(path, board, methods)
+    held = write_entry(board, rerun_of(claimed, claimed.scores))
+    found = added(held, board, methods)
+    assert (found.is_new, found.dropped, found.unchecked) == (False, False, True)
+    monkeypatch.setattr("kbench.leaderboard.rules.rules_of", lambda track: small_rules(methods))
+    words = ["add", str(held), "--entries", str(board), "--release", str(methods.path)]
+    assert run(monkeypatch, "leaderboard", *words) == 0
+    told = capsys.readouterr()
+    assert "the re-run that it holds was not checked: only `kbench leaderboard verify` makes one" in told.err
+    assert "dropped" not in told.err
+    held.with_suffix(".parquet").unlink()
+    assert "no samples at" in refusal(held, board, methods)
 
 
 def _set(*keys: str, value: Any) -> Edit:
@@ -135,18 +155,24 @@ def _essay(values: dict[str, Any], rows: Rows) -> None:
     rows[of_probe(rows, correct=False)]["prediction"] = "so " * 5000
 
 
+def _claim_all(values: dict[str, Any], rows: Rows) -> None:
+    values["scores"] = made_scores(0.99).model_dump()
+
+
+def _unscored(values: dict[str, Any], rows: Rows) -> None:
+    rows[of_probe(rows, correct=True)]["correct"] = None
+
+
 EDITED: list[tuple[str, Edit, str]] = [
-    ("an edited headline", _set("scores", "headline", value=0.99), "scores.headline is 0.99, its samples give 0."),
-    ("an edited axis", _set("scores", "axes", "reverse", "corrected", value=1.0), "scores.axes.reverse.corrected is 1"),
+    ("an edited headline", _set("scores", "headline", value=0.99), "scores: headline must be 0."),
+    ("an edited axis", _set("scores", "axes", "reverse", "corrected", value=1.0), "reverse: corrected must be 0."),
+    ("every axis edited alike", _claim_all, "scores.headline is 0.99, its samples give 0."),
     ("an edited interval", _set("scores", "low", value=-1.0), "scores.low is -1.0, its samples give"),
     ("a narrower error", _set("scores", "stderr", value=0.0), "scores.stderr is 0.0, its samples give"),
-    (
-        "an edited retention",
-        _set("scores", "retention", "kept", value=1.0),
-        "scores.retention.kept is 1.0, its samples",
-    ),
+    ("an edited retention", _set("scores", "retention", "kept", value=1.0), "retention: kept must be 0."),
     ("a wrong answer marked right", _mark_right, "is marked right, but its prediction is 'nobody' and its answers are"),
     ("a right answer marked wrong", _mark_wrong, "is marked wrong, but its prediction is"),
+    ("a right answer without a verdict", _unscored, "is marked unscored, but its prediction is"),
     ("an answer put in", _answer, "its samples give"),
     ("answers put in", _easier_answers, "is not the release's: expected ["),
     ("swapped samples", _swap, "is not the release's: expected '"),
@@ -172,6 +198,8 @@ EDITED: list[tuple[str, Edit, str]] = [
     ("too many tokens", _set("cost", "tokens", value=16_001), "16,001 tokens, more than 16 times the 1,000"),
     ("no recipe", _set("recipe", value={}), "has no recipe"),
     ("no digest of the model", _set("model", "digests", value={}), "nothing pins the model run"),
+    ("a digest of nothing", _set("model", "digests", "luck", value="c" * 64), "'luck' is no digest of a model: have"),
+    ("a day to come", _set("submitted", value="2999-01-01"), "was submitted on 2999-01-01, in the future: expected"),
     ("an adapter from nowhere", _set("model", "digests", value={"adapter": "c" * 64}), "model scored has an adapter"),
     ("no adapter", _set("recipe", value={"styles": ["qa"], "method": "lora"}), "the model scored has no adapter"),
     ("a floor that was trained", _set("kind", value="floor"), "a floor is not trained"),

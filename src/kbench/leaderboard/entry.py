@@ -1,9 +1,10 @@
 """An entry of the leaderboard as a value: what was trained how, what it scored, and what a re-run of it gave."""
 
 from datetime import date as Date
-from typing import Annotated, Any, Literal
+from math import isclose
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from kbench.ids import json_digest
 
@@ -30,6 +31,12 @@ Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s\x00-\x1f\x7f-\x
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Seconds = Annotated[float, Field(ge=0, le=10**9)]
+# A corrected score has no lower bound but that of a control where all but one of a million were answered.
+Corrected = Annotated[float, Field(ge=-1e6, le=1)]
+Ratio = Annotated[float, Field(ge=0, le=1e6)]
+
+_CLOSE = 1e-9
+"""What a figure may be off by where it follows from others: sums are made in any order."""
 
 
 class _Value(BaseModel):
@@ -43,13 +50,20 @@ class AxisScore(_Value):
     """
 
     accuracy: Share
-    control: Share
-    corrected: float
-    low: float
-    high: float
+    control: Annotated[float, Field(ge=0, lt=1)]
+    corrected: Corrected
+    low: Corrected
+    high: Corrected
     rows: Count
     entities: Count
     control_rows: Count
+
+    @model_validator(mode="after")
+    def _follows(self) -> Self:
+        _check_follows("corrected", self.corrected, (self.accuracy - self.control) / (1 - self.control))
+        if self.low > self.high:
+            raise ValueError(f"low must not lie above high (got {self.low} and {self.high})")
+        return self
 
 
 class Retention(_Value):
@@ -57,19 +71,39 @@ class Retention(_Value):
 
     accuracy: Share
     base: Share
-    kept: float
+    kept: Ratio
     rows: Count
+
+    @model_validator(mode="after")
+    def _follows(self) -> Self:
+        if self.base > 0:
+            _check_follows("kept", self.kept, self.accuracy / self.base)
+        return self
 
 
 class Scores(_Value):
     """Every axis, and their unweighted mean with its 95 % interval (entities resampled) and standard error."""
 
-    headline: float
-    low: float
-    high: float
-    stderr: Annotated[float, Field(ge=0)]
+    headline: Corrected
+    low: Corrected
+    high: Corrected
+    stderr: Ratio
     axes: dict[AxisName, AxisScore]
     retention: Retention | None = None
+
+    @model_validator(mode="after")
+    def _follows(self) -> Self:
+        if missing := [axis for axis in get_args(AxisName) if axis not in self.axes]:
+            raise ValueError(f"axes must have all five (lacks {', '.join(missing)})")
+        _check_follows("headline", self.headline, sum(axis.corrected for axis in self.axes.values()) / len(self.axes))
+        if not self.low - _CLOSE <= self.headline <= self.high + _CLOSE:
+            raise ValueError(f"headline must lie in low to high (got {self.headline} and {self.low} to {self.high})")
+        return self
+
+
+def _check_follows(name: str, said: float, found: float) -> None:
+    if not isclose(said, found, rel_tol=_CLOSE, abs_tol=_CLOSE):
+        raise ValueError(f"{name} must be {found}, as the other figures give (got {said})")
 
 
 class Released(_Value):

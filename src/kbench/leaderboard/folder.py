@@ -42,8 +42,9 @@ def entry_from(values: Any, where: str) -> Entry:
     except ValidationError as errors:
         first = errors.errors(include_url=False)[0]
         key = ".".join(repr(part)[1:-1][:40] if isinstance(part, str) else str(part) for part in first["loc"])
-        what = first["msg"].splitlines()[0][:160]
-        raise OutputError(f"{where}: {key or 'the whole'}: {what} (got {str(first['input'])[:60]!r})") from None
+        what = first["msg"].splitlines()[0].removeprefix("Value error, ")[:160]
+        got = "" if first["type"] == "value_error" else f" (got {str(first['input'])[:60]!r})"
+        raise OutputError(f"{where}: {key or 'the whole'}: {what}{got}") from None
 
 
 def _no_number(name: str) -> NoReturn:
