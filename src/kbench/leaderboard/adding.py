@@ -40,10 +40,9 @@ def add_entry(path: Path, entries: Path, rules: Rules, release: Release) -> Adde
     """
     brought = read_entry(path)
     entry = brought.model_copy(update={"reproduced": None})
-    if entry.submitted > (latest := Date.today() + timedelta(days=1)):
-        raise OutputError(
-            f"{path}: submitted lies in the future: expected {latest} at the latest (got {entry.submitted})"
-        )
+    latest = Date.today() + timedelta(days=1)
+    if entry.submitted > latest:
+        raise OutputError(f"{path} was submitted on {entry.submitted}, in the future: expected {latest} at the latest")
     content = check_entry(entry, path.parent, rules, release)
     held = read_entries(entries) if entries.is_dir() else []
     same = next((other for other in held if other.id == entry.id), None)

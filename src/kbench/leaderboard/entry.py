@@ -38,6 +38,9 @@ Ratio = Annotated[float, Field(ge=0, le=1e6)]
 _CLOSE = 1e-9
 """What a figure may be off by where it follows from others: sums are made in any order."""
 
+MOST_ROWS = 200_000
+"""A file of samples has no more rows."""
+
 
 class _Value(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -150,7 +153,7 @@ class Samples(_Value):
     """The file of samples beside the entry: its sha256, and how many rows it has."""
 
     sha256: Digest
-    rows: Count
+    rows: Annotated[int, Field(ge=0, le=MOST_ROWS)]
 
 
 class Rerun(_Value):
