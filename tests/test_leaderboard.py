@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -234,11 +235,21 @@ def test_html_and_markdown_in_a_title_are_letters_in_the_table() -> None:
     assert "<b>" not in told
 
 
-def test_a_recipe_is_the_same_as_a_file() -> None:
-    import tomllib
+SAID = st.text(max_size=60) | st.integers(-(10**15), 10**15) | st.booleans() | st.floats() | st.none()
 
-    recipe = {"styles": ["qa", "article"], "replay": 0.25, "order": "sequence", "reversals": None}
-    entry = made_entry("toml", made_scores(0.5), recipe={k: v for k, v in recipe.items() if v is not None})
+
+@settings(max_examples=50)
+@given(st.dictionaries(st.sampled_from(KEYS), SAID | st.lists(SAID, max_size=3), max_size=4))
+def test_a_recipe_is_the_same_as_a_file(values: dict[str, Any]) -> None:
+    recipe = {"styles": ["qa", "article"], **values}
+    with pytest.MonkeyPatch.context() as patch:  # whatever the types of a recipe's fields are
+        patch.setattr("kbench.leaderboard.tracks.recipe_of", lambda said, where: None)
+        patch.setattr("kbench.leaderboard.tracks.BOUNDS", {})
+        try:
+            entry_recipe(recipe, "a recipe")
+        except SpecError:
+            return
+    entry = made_entry("toml", made_scores(0.5), recipe=recipe)
     assert tomllib.loads(recipe_toml(entry)) == entry.recipe
 
 

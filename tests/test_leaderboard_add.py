@@ -192,6 +192,10 @@ EDITED: list[tuple[str, Edit, str]] = [
     ("another world", _set("release", "world", value="00000000"), "is of the world 00000000"),
     ("another base", _set("base", "recipe", value="0" * 64), "stands on another base of the lab"),
     ("a base by name alone", _set("base", "model", value="org/name"), "the base 'org/name' is not pinned"),
+    ("a base that leads out", _set("base", "model", value=f"../..@{'a' * 40}"), "is not pinned"),
+    ("a base that is an option", _set("base", "model", value=f"-x/name@{'a' * 40}"), "is not pinned"),
+    ("a base that is hidden", _set("base", "model", value=f"org/.name@{'a' * 40}"), "is not pinned"),
+    ("a base with a way up", _set("base", "model", value=f"org/na..me@{'a' * 40}"), "is not pinned"),
     ("facts in the prompt", _set("asked", value={"prompt": "open-book"}), "was asked with the prompt open-book"),
     ("exemplars", _set("asked", value={"shots": 4}), "was asked with 4 exemplars"),
     ("longer replies", _set("asked", value={"max_tokens": 64}), "was asked for 64 tokens"),
@@ -315,11 +319,32 @@ def test_html_in_a_field_is_kept_as_the_text_that_it_is(methods: Release, tmp_pa
 
 
 JSON: list[tuple[str, Callable[[dict[str, Any]], str | bytes], str]] = [
-    ("a control letter", lambda v: json.dumps({**v, "title": "a\x1b[31m"}), "title: String should match pattern"),
-    ("a text turned round", lambda v: json.dumps({**v, "authors": "a\u202eb"}), "authors: String should match pattern"),
+    ("a control letter", lambda v: json.dumps({**v, "title": "a\x1b[31m"}), "title: must have no control or format"),
+    ("a text turned round", lambda v: json.dumps({**v, "authors": "a\u202eb"}), "authors: must have no control or"),
     ("a line in a line", lambda v: json.dumps({**v, "hardware": "x"}), "hardware: Extra inputs are not permitted"),
     ("a url of a script", lambda v: json.dumps({**v, "url": "javascript:alert(1)"}), "url: String should match"),
     ("an id that leads out", lambda v: json.dumps({**v, "id": "../../etc/passwd"}), "id: String should match pattern"),
+    ("a width of nothing", lambda v: json.dumps({**v, "title": "a\u200bb"}), "title: must have no control or format"),
+    ("a hidden tag", lambda v: json.dumps({**v, "description": "a\U000e0041"}), "description: must have no control or"),
+    ("a blank title", lambda v: json.dumps({**v, "title": " \u2003 "}), "title: must not be blank"),
+    ("an id of a device", lambda v: json.dumps({**v, "id": "nul"}), "id: 'nul' is reserved: give another id"),
+    ("an id of a page", lambda v: json.dumps({**v, "id": "index"}), "id: 'index' is reserved: give another id"),
+    ("nothing in a recipe", lambda v: json.dumps({**v, "recipe": {"styles": ["qa"], "order": None}}), "order is null,"),
+    (
+        "a bell",
+        lambda v: json.dumps({**v, "recipe": {"styles": ["qa"], "order": "a\x7f"}}),
+        "order is null, endless or",
+    ),
+    (
+        "a bell in a list",
+        lambda v: json.dumps({**v, "recipe": {"styles": ["q\x00"]}}),
+        "styles is null, endless or has",
+    ),
+    (
+        "an endless decay",
+        lambda v: json.dumps({**v, "recipe": {"styles": ["qa"], "weight_decay": 9.5}}).replace("9.5", "1e999"),
+        "weight_decay is null, endless or has unseen letters",
+    ),
     ("an id in capitals", lambda v: json.dumps({**v, "id": "QA"}), "id: String should match pattern"),
     ("a newer format", lambda v: json.dumps({**v, "format": 2}), "format: Input should be 1"),
     ("a key that is none", lambda v: json.dumps({**v, "a\nb": 1}), "a\\nb: Extra inputs are not permitted"),
@@ -382,3 +407,11 @@ def test_a_file_by_another_name_than_its_entry_is_refused(methods: Release, tmp_
     shutil.copy(path, path.with_name("other.json"))
     with pytest.raises(KbenchError, match=r"holds the entry 'qa-only': rename the file to qa-only\.json"):
         read_entries(path.parent)
+
+
+def test_a_file_is_named_on_one_line_whatever_it_is_called(methods: Release, tmp_path: Path) -> None:
+    path = written(tmp_path / "two\nlines", methods)
+    path.with_suffix(".parquet").unlink()
+    assert "two\\nlines" in refusal(path, tmp_path / "board", methods)
+    path.write_text("{", encoding="utf-8")
+    assert "two\\nlines" in refusal(path, tmp_path / "board", methods)

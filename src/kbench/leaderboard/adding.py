@@ -11,6 +11,7 @@ from kbench.errors import OutputError
 from kbench.leaderboard.axes import scores_of
 from kbench.leaderboard.entry import Entry, Scores
 from kbench.leaderboard.folder import read_entries, read_entry, samples_path, write_entry
+from kbench.leaderboard.letters import named
 from kbench.leaderboard.questions import check_answers, judged_items, prompting_of, questions_of
 from kbench.leaderboard.rules import Rules, check_claim
 from kbench.leaderboard.samples import read_bytes, rows_of, write_samples
@@ -42,7 +43,9 @@ def add_entry(path: Path, entries: Path, rules: Rules, release: Release) -> Adde
     entry = brought.model_copy(update={"reproduced": None})
     latest = Date.today() + timedelta(days=1)
     if entry.submitted > latest:
-        raise OutputError(f"{path} was submitted on {entry.submitted}, in the future: expected {latest} at the latest")
+        raise OutputError(
+            f"{named(path)} was submitted on {entry.submitted}, in the future: expected {latest} at the latest"
+        )
     content = check_entry(entry, path.parent, rules, release)
     held = read_entries(entries) if entries.is_dir() else []
     same = next((other for other in held if other.id == entry.id), None)
@@ -52,10 +55,12 @@ def add_entry(path: Path, entries: Path, rules: Rules, release: Release) -> Adde
         own = path.samefile(there)
         return Added(same, there, is_new=False, dropped=has_rerun and not own, unchecked=has_rerun and own)
     if same is not None:
-        raise OutputError(f"{there} is another entry of that id: submit yours with another --id")
+        raise OutputError(f"{named(there)} is another entry of that id: submit yours with another --id")
     twin = next((other for other in held if is_one_model(other, entry)), None)
     if twin is not None:
-        raise OutputError(f"{path} is the model of the entry {twin.id} again, digest for digest: nothing new to enter")
+        raise OutputError(
+            f"{named(path)} is the model of the entry {twin.id} again, digest for digest: nothing new to enter"
+        )
     entries.mkdir(parents=True, exist_ok=True)
     write_samples(samples_path(entries, entry), content)
     return Added(entry, write_entry(entries, entry), is_new=True, dropped=has_rerun)
@@ -81,8 +86,8 @@ def check_entry(entry: Entry, folder: Path, rules: Rules, release: Release) -> b
             f"{entry.id} says that it has {entry.samples.rows:,} samples, and its release asks {len(questions):,}: "
             "score the whole release"
         )
-    rows = rows_of(content, len(questions), str(where))
-    check_answers(rows, questions, str(where))
+    rows = rows_of(content, len(questions), named(where))
+    check_answers(rows, questions, named(where))
     # What the base knew is the submitter's word until a re-run: no sample here is the base's.
     base_known = entry.scores.retention.base if entry.scores.retention else None
     if base_known is None and any((row["style"], row["probe"]) == ("qa", "known") for row in rows):

@@ -4,9 +4,10 @@ from datetime import date as Date
 from math import isclose
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from kbench.ids import json_digest
+from kbench.leaderboard.letters import is_plain
 
 SCHEMA: Literal[1] = 1
 """The version of an entry's file; a newer one is refused."""
@@ -18,15 +19,39 @@ AxisName = Literal["held_out", "cross_style", "numeric", "multihop", "reverse"]
 ID = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 """What an id looks like: it names files."""
 
-Id = Annotated[str, StringConstraints(pattern=ID, max_length=48)]
+_RESERVED = {"con", "prn", "aux", "nul", "index", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+"""Ids that no file can have on every system, or that a site needs."""
+
+
+def _free(name: str) -> str:
+    if name in _RESERVED:
+        raise ValueError(f"{name!r} is reserved: give another id")
+    return name
+
+
+def _plain(text: str) -> str:
+    if not is_plain(text):
+        raise ValueError("must have no control or format characters, on one line")
+    return text
+
+
+def _plain_lines(text: str) -> str:
+    if not is_plain(text, "\n"):
+        raise ValueError("must have no control or format characters but line breaks")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+Id = Annotated[str, StringConstraints(pattern=ID, max_length=48), AfterValidator(_free)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-# Any text but control characters: what is shown is escaped where it is shown.
-Line = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$", max_length=200)
-]
-Text = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$", max_length=2000)
-]
+# Any text whose letters are seen: what is shown is escaped where it is shown.
+Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)]
+Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_plain_lines)]
 Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s\x00-\x1f\x7f-\x9f\"'<>\\]+)?$", max_length=200)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
@@ -194,7 +219,7 @@ class Entry(_Value):
     id: Id
     track: TrackName
     kind: Kind
-    title: Annotated[Line, StringConstraints(min_length=1, max_length=80)]
+    title: Annotated[Line, StringConstraints(min_length=1, max_length=80), AfterValidator(_not_blank)]
     authors: Line = ""
     description: Text = ""
     url: Url = ""

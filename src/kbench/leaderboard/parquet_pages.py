@@ -1,4 +1,4 @@
-"""The pages of a Parquet file by their own headers: a footer may say anything, memory is taken by what pages unpack to."""
+"""The pages of a Parquet file by their own headers: a footer may say anything, memory is filled by pages."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

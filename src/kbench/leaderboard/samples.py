@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from kbench.disk import whole_or_not_at_all
 from kbench.errors import OutputError
 from kbench.leaderboard.entry import MOST_ROWS
+from kbench.leaderboard.letters import named
 from kbench.leaderboard.parquet_pages import PLAIN, RLE, pages_of
 
 _TEXT, _TEXTS = pa.string(), pa.list_(pa.field("element", pa.string()))
@@ -83,18 +84,19 @@ def read_bytes(path: Path, sha256: str) -> bytes:
 
     Raises OutputError where there is none, it is too large (nothing of it is read then), or it is another.
     """
+    where = named(path)
     try:
         if not path.is_file():
-            raise OutputError(f"no samples at {path}: they lie beside the entry: {_ADVICE}")
+            raise OutputError(f"no samples at {where}: they lie beside the entry: {_ADVICE}")
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise OutputError(f"{path} is too large for samples: {size:,} bytes, expected at most {MOST_BYTES:,}")
+            raise OutputError(f"{where} is too large for samples: {size:,} bytes, expected at most {MOST_BYTES:,}")
         with path.open("rb") as stream:
             content = stream.read(MOST_BYTES)
     except OSError as error:
-        raise OutputError(f"cannot read the samples {path}: {error.strerror}") from None
+        raise OutputError(f"cannot read the samples {where}: {error.strerror}") from None
     if sha256_of(content) != sha256:
-        raise OutputError(f"{path} is not the entry's: its sha256 is {sha256_of(content)}, the entry says {sha256}")
+        raise OutputError(f"{where} is not the entry's: its sha256 is {sha256_of(content)}, the entry says {sha256}")
     return content
 
 
