@@ -50,6 +50,7 @@ def _not_blank(text: str) -> str:
 Id = Annotated[str, StringConstraints(pattern=ID, max_length=48), AfterValidator(_free)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # Any text whose letters are seen: what is shown is escaped where it is shown.
+Title = Annotated[str, StringConstraints(max_length=80), AfterValidator(_plain), AfterValidator(_not_blank)]
 Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)]
 Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_plain_lines)]
 Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s\x00-\x1f\x7f-\x9f\"'<>\\]+)?$", max_length=200)]
@@ -219,7 +220,7 @@ class Entry(_Value):
     id: Id
     track: TrackName
     kind: Kind
-    title: Annotated[Line, StringConstraints(min_length=1, max_length=80), AfterValidator(_not_blank)]
+    title: Title
     authors: Line = ""
     description: Text = ""
     url: Url = ""

@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Categories: control, format (zero width, bidirectional, tags), half a pair, the separators of lines and paragraphs."""
+"""Categories: control, format (zero width, bidirectional, tags), half a pair, separators of lines and paragraphs."""
 
 
 def is_plain(text: str, also: str = "") -> bool:
@@ -13,8 +13,8 @@ def is_plain(text: str, also: str = "") -> bool:
 
 
 def shown(text: str) -> str:
-    """A text with each unseen letter but the line break as a sign: `\\x1b` becomes `‹U+001B›`."""
-    return "".join(letter if is_plain(letter, "\n") else f"‹U+{ord(letter):04X}›" for letter in text)
+    """A text with each unseen letter but the line break as a sign: `\\x1b` becomes `[U+001B]`."""
+    return "".join(letter if is_plain(letter, "\n") else f"[U+{ord(letter):04X}]" for letter in text)
 
 
 def named(path: Path) -> str:
