@@ -145,17 +145,19 @@ def notes(shown: Iterable[Section]) -> list[str]:
 
 
 def markdown(shown: Iterable[Section]) -> str:
-    """The table as GitHub shows it: one for each section."""
+    """The table as GitHub shows it: one for each track, its sections one below the other."""
     shown = list(shown)
     heads = ["rank", "method", "score (95 %)", *(TITLES[axis] for axis in AXES)]
     heads += ["private", "public − private", "kept", "tokens"]
-    rule = ["--:", "---", *["--:"] * (len(heads) - 2)]
     parts = []
-    for section in shown:
-        rows = [heads, rule, *(_cells(row) for row in section.rows)]
-        body = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-        parts.append(f"**{section.track.capitalize()}, {_plain(section.title)}**\n\n{body}\n")
-    return "\n".join([*parts, *(f"{_plain(note)}  " for note in notes(shown))])
+    for track in dict.fromkeys(section.track for section in shown):
+        rows = [heads, ["--:", "---", *["--:"] * (len(heads) - 2)]]
+        for section in (section for section in shown if section.track == track):
+            rows.append(["", f"**{_plain(section.title)}**", *[""] * (len(heads) - 2)])
+            rows += [_cells(row) for row in section.rows]
+        parts.append("".join(f"| {' | '.join(cells)} |\n" for cells in rows))
+    told = "<br>\n".join(_plain(note) for note in notes(shown))
+    return "\n".join([*parts, f"{told}\n"] if told else parts)
 
 
 def _cells(row: Row) -> list[str]:
