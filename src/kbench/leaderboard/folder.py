@@ -22,7 +22,7 @@ def read_entry(path: Path) -> Entry:
     """The entry in a file. Raises OutputError of one line where there is none, or it is none."""
     try:
         if not path.is_file():
-            raise OutputError(f"no entry at {path}: `kbench leaderboard submit` writes one")
+            raise OutputError(f"no entry at {path}: give its file, or its id and --entries DIR")
         with path.open("rb") as stream:
             content = stream.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
+from math import floor
 from typing import Any, Literal
 
 from kbench.leaderboard.axes import AXES, TITLES
@@ -123,7 +124,7 @@ def signed(value: float, *, plus: bool = False) -> str:
 
 def kept_text(row: Row) -> str:
     """What a row keeps of what the base knew, marked where it is too little."""
-    return "–" if row.kept is None else f"{row.kept:.0%}{' !' if row.fails else ''}"
+    return "–" if row.kept is None else f"{floor(row.kept * 100 + 1e-9)}%{' !' if row.fails else ''}"
 
 
 def apart_text(row: Row) -> str:
@@ -135,9 +136,9 @@ def notes(shown: Iterable[Section]) -> list[str]:
     """What the signs in the table mean, those that stand in it."""
     rows = [row for section in shown for row in section.rows]
     said = {
-        "=: their intervals overlap with that of the best of them": any(row.place.startswith("=") for row in rows),
+        "=: as many entries are clearly better: their whole interval lies above": any(row.place.startswith("=") for row in rows),
         f"!: keeps less than {LEAST_RETENTION:.0%} of what the base knew, so takes no rank": any(r.fails for r in rows),
-        "*: loses more on the private world than most do, beyond chance: was it tuned to the public test?": any(
+        "*: loses more in private than most of its class do, beyond chance: a reason to look": any(
             row.tuned_to_public for row in rows
         ),
     }
@@ -193,4 +194,4 @@ def _title(group: tuple[str, ...]) -> str:
     if group[0] == "models":
         return f"on {group[1]}"
     _, release, base, times = group
-    return f"on {release}, base {base}, at most {times.strip()}× the tokens of the articles"
+    return f"on {release}, base {base}, at most {times.strip()}× the tokens of one pass over the articles"
