@@ -136,7 +136,9 @@ def notes(shown: Iterable[Section]) -> list[str]:
     """What the signs in the table mean, those that stand in it."""
     rows = [row for section in shown for row in section.rows]
     said = {
-        "=: as many entries are clearly better: their whole interval lies above": any(row.place.startswith("=") for row in rows),
+        "=: as many entries are clearly better: their whole interval lies above": any(
+            row.place.startswith("=") for row in rows
+        ),
         f"!: keeps less than {LEAST_RETENTION:.0%} of what the base knew, so takes no rank": any(r.fails for r in rows),
         "*: loses more in private than most of its class do, beyond chance: a reason to look": any(
             row.tuned_to_public for row in rows
