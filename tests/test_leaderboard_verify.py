@@ -199,7 +199,7 @@ def test_a_verification_stopped_at_any_stage_goes_on(
 
         with pytest.raises(KeyboardInterrupt):
             verify(honest, world, None, pool, stop)
-    trained = tmp_path / "honest" / "run" / RUN
+    trained = tmp_path / "entries" / "honest" / "run" / RUN
     before = trained.stat().st_mtime_ns
     done = verify(honest, world, None, pool)
     assert not done.against
@@ -233,6 +233,16 @@ def test_an_entry_that_cannot_be_run_again_is_refused(
         verify(edited(honest, id="other", **changes), public, None, pool)
     assert expected_error in str(found.value)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("name", ["release", "closed", "bases"])
+def test_an_entry_called_as_a_folder_of_verify_writes_nothing_there(
+    name: str, honest: Entry, public: World, pool: Executor
+) -> None:
+    before = set(files_under(public.folder / name))
+    with pytest.raises(KbenchError, match="has no style 'tone' to train on"):
+        verify(edited(honest, id=name, recipe={"styles": ["tone"]}), public, None, pool)
+    assert set(files_under(public.folder / name)) == before
 
 
 def claiming(entry: Entry, **scores: float) -> Entry:
