@@ -184,6 +184,22 @@ def test_what_a_private_world_is_made_of_stays_in_its_folder(private: World, hon
     assert not [name for name, held in files_under(private.folder).items() if SEED.encode() in held]
 
 
+def test_one_seed_gives_one_commitment_in_whatever_folder(private: World, tmp_path: Path) -> None:
+    again = twin_of("kbench-methods", RECIPE, tmp_path / "again", SEED)
+    assert again.commitment == private.commitment
+    assert again.release.digest == private.release.digest
+    assert twin_of("kbench-tiny", RECIPE, tmp_path / "other", SEED).commitment != private.commitment
+
+
+def test_a_private_world_of_another_seed_or_salt_is_refused(tmp_path: Path) -> None:
+    generate(replace(RECIPE, seed=SEED, private=True), tmp_path / "release")  # by a salt that was drawn
+    for seed in (SEED, "another seed that nobody is told"):
+        with pytest.raises(
+            KbenchError, match="holds a private world of another seed, or of another salt: give another"
+        ):
+            twin_of("kbench-methods", RECIPE, tmp_path, seed)
+
+
 STAGES = {"the base": 0.29, "the training": 0.59, "the scoring": 0.8}
 
 
