@@ -24,6 +24,7 @@ from kbench.generator.release import generate
 from kbench.ids import json_digest
 from kbench.leaderboard import training, worlds
 from kbench.leaderboard.axes import scores_of
+from kbench.leaderboard.begun import TOKEN, begin_work
 from kbench.leaderboard.closed import closed_copy
 from kbench.leaderboard.entry import Asked, Base, Cost, Entry, Model, Released, Samples
 from kbench.leaderboard.folder import read_entry, write_entry
@@ -223,6 +224,32 @@ def test_a_verification_stopped_at_any_stage_goes_on(
     assert trained.stat().st_mtime_ns == before
 
 
+def test_a_work_folder_that_somebody_else_prepared_is_refused(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    begin_work(begun)
+    begin_work(begun)  # it goes on
+    assert files_under(begun).keys() == {TOKEN}
+    foreign, without, copied = tmp_path / "foreign", tmp_path / "without", tmp_path / "copied"
+    for folder, token in ((foreign, "0" * 32), (without, None), (copied, (begun / TOKEN).read_text())):
+        planted = folder / "public" / "kbench-methods" / "entries" / "honest" / "run" / RUN
+        planted.parent.mkdir(parents=True)
+        planted.write_text("{}", encoding="utf-8")
+        if token:
+            (folder / TOKEN).write_text(token, encoding="utf-8")
+        with pytest.raises(KbenchError, match="was not begun by this machine's verify: give an --out that does not"):
+            begin_work(folder)
+    (begun / TOKEN).write_text("1" * 32, encoding="utf-8")
+    with pytest.raises(KbenchError, match="was not begun by this machine's verify"):
+        begin_work(begun)
+
+
+def test_an_empty_work_folder_is_begun_and_a_file_is_refused(tmp_path: Path) -> None:
+    begin_work(tmp_path)
+    assert (tmp_path / TOKEN).is_file()
+    with pytest.raises(KbenchError, match="is a file, not a folder"):
+        begin_work(tmp_path / TOKEN)
+
+
 REFUSED = [
     ({"release__digest": "0" * 64}, "is of another release than kbench-methods: expected the digest"),
     ({"release__name": "../a/recipe.toml"}, "is of '../a/recipe.toml': the track methods has kbench-methods"),
@@ -304,15 +331,10 @@ def test_the_command_writes_what_it_found_and_leaves_a_false_claim_as_it_was(
     monkeypatch.setattr(worlds, "public_world", lambda name, folder, at: public)
     monkeypatch.setattr(worlds, "private_world", lambda name, folder, seed: private)
     monkeypatch.setattr(training, "trainer", lambda: nullcontext(pool))
-    words = [
-        "--all",
-        "--entries",
-        str(entries),
-        "--seed-file",
-        str(tmp_path / "seed.txt"),
-        "--out",
-        str(tmp_path / "w"),
-    ]
+    chosen = ["--all", "--entries", str(entries), "--seed-file", str(tmp_path / "seed.txt")]
+    words = [*chosen, "--out", str(tmp_path / "w")]
+    assert run(monkeypatch, "leaderboard", "verify", *chosen, "--out", str(entries)) == 1
+    assert "was not begun by this machine's verify" in capfd.readouterr().err
     assert run(monkeypatch, "leaderboard", "verify", *words) == 1
     said = capfd.readouterr()
     assert "boast: NOT reproduced" in said.out
