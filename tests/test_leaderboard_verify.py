@@ -24,6 +24,7 @@ from kbench.generator.release import generate
 from kbench.ids import json_digest
 from kbench.leaderboard import training, worlds
 from kbench.leaderboard.axes import scores_of
+from kbench.leaderboard.begun import TOKEN, begin_work
 from kbench.leaderboard.closed import closed_copy
 from kbench.leaderboard.entry import Asked, Base, Cost, Entry, Model, Released, Samples
 from kbench.leaderboard.folder import read_entry, write_entry
@@ -184,6 +185,22 @@ def test_what_a_private_world_is_made_of_stays_in_its_folder(private: World, hon
     assert not [name for name, held in files_under(private.folder).items() if SEED.encode() in held]
 
 
+def test_one_seed_gives_one_commitment_in_whatever_folder(private: World, tmp_path: Path) -> None:
+    again = twin_of("kbench-methods", RECIPE, tmp_path / "again", SEED)
+    assert again.commitment == private.commitment
+    assert again.release.digest == private.release.digest
+    assert twin_of("kbench-tiny", RECIPE, tmp_path / "other", SEED).commitment != private.commitment
+
+
+def test_a_private_world_of_another_seed_or_salt_is_refused(tmp_path: Path) -> None:
+    generate(replace(RECIPE, seed=SEED, private=True), tmp_path / "release")  # by a salt that was drawn
+    for seed in (SEED, "another seed that nobody is told"):
+        with pytest.raises(
+            KbenchError, match="holds a private world of another seed, or of another salt: give another"
+        ):
+            twin_of("kbench-methods", RECIPE, tmp_path, seed)
+
+
 STAGES = {"the base": 0.29, "the training": 0.59, "the scoring": 0.8}
 
 
@@ -199,12 +216,38 @@ def test_a_verification_stopped_at_any_stage_goes_on(
 
         with pytest.raises(KeyboardInterrupt):
             verify(honest, world, None, pool, stop)
-    trained = tmp_path / "honest" / "run" / RUN
+    trained = tmp_path / "entries" / "honest" / "run" / RUN
     before = trained.stat().st_mtime_ns
     done = verify(honest, world, None, pool)
     assert not done.against
     assert done.same_weights
     assert trained.stat().st_mtime_ns == before
+
+
+def test_a_work_folder_that_somebody_else_prepared_is_refused(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    begin_work(begun)
+    begin_work(begun)  # it goes on
+    assert files_under(begun).keys() == {TOKEN}
+    foreign, without, copied = tmp_path / "foreign", tmp_path / "without", tmp_path / "copied"
+    for folder, token in ((foreign, "0" * 32), (without, None), (copied, (begun / TOKEN).read_text())):
+        planted = folder / "public" / "kbench-methods" / "entries" / "honest" / "run" / RUN
+        planted.parent.mkdir(parents=True)
+        planted.write_text("{}", encoding="utf-8")
+        if token:
+            (folder / TOKEN).write_text(token, encoding="utf-8")
+        with pytest.raises(KbenchError, match="was not begun by this machine's verify: give an --out that does not"):
+            begin_work(folder)
+    (begun / TOKEN).write_text("1" * 32, encoding="utf-8")
+    with pytest.raises(KbenchError, match="was not begun by this machine's verify"):
+        begin_work(begun)
+
+
+def test_an_empty_work_folder_is_begun_and_a_file_is_refused(tmp_path: Path) -> None:
+    begin_work(tmp_path)
+    assert (tmp_path / TOKEN).is_file()
+    with pytest.raises(KbenchError, match="is a file, not a folder"):
+        begin_work(tmp_path / TOKEN)
 
 
 REFUSED = [
@@ -233,6 +276,16 @@ def test_an_entry_that_cannot_be_run_again_is_refused(
         verify(edited(honest, id="other", **changes), public, None, pool)
     assert expected_error in str(found.value)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("name", ["release", "closed", "bases"])
+def test_an_entry_called_as_a_folder_of_verify_writes_nothing_there(
+    name: str, honest: Entry, public: World, pool: Executor
+) -> None:
+    before = set(files_under(public.folder / name))
+    with pytest.raises(KbenchError, match="has no style 'tone' to train on"):
+        verify(edited(honest, id=name, recipe={"styles": ["tone"]}), public, None, pool)
+    assert set(files_under(public.folder / name)) == before
 
 
 def claiming(entry: Entry, **scores: float) -> Entry:
@@ -278,15 +331,10 @@ def test_the_command_writes_what_it_found_and_leaves_a_false_claim_as_it_was(
     monkeypatch.setattr(worlds, "public_world", lambda name, folder, at: public)
     monkeypatch.setattr(worlds, "private_world", lambda name, folder, seed: private)
     monkeypatch.setattr(training, "trainer", lambda: nullcontext(pool))
-    words = [
-        "--all",
-        "--entries",
-        str(entries),
-        "--seed-file",
-        str(tmp_path / "seed.txt"),
-        "--out",
-        str(tmp_path / "w"),
-    ]
+    chosen = ["--all", "--entries", str(entries), "--seed-file", str(tmp_path / "seed.txt")]
+    words = [*chosen, "--out", str(tmp_path / "w")]
+    assert run(monkeypatch, "leaderboard", "verify", *chosen, "--out", str(entries)) == 1
+    assert "was not begun by this machine's verify" in capfd.readouterr().err
     assert run(monkeypatch, "leaderboard", "verify", *words) == 1
     said = capfd.readouterr()
     assert "boast: NOT reproduced" in said.out

@@ -31,6 +31,9 @@ Progress = Callable[[float], None]
 
 _COLUMNS = ["style", "probe", "entity_id", "relation", "fact_ids", "correct"]
 
+ENTRIES = "entries"
+"""Where the runs of entries lie in a world's folder, apart: an entry may be called as another folder there."""
+
 # About where the time goes: base, training, scoring.
 _BASED, _TRAINED = 0.3, 0.6
 
@@ -64,7 +67,7 @@ def rerun(entry: Entry, world: World, trainer: Executor, progress: Progress = la
     """
     base = _base_of(entry, world, lambda share: progress(share * _BASED))
     progress(_BASED)
-    asking, folder = asking_of(entry), world.folder / entry.id
+    asking, folder = asking_of(entry), world.folder / ENTRIES / entry.id
     weights = model_digests(Path(base.path))["weights"]
     base_result = _base_result(world, base, weights, asking)
     if entry.is_reference:
