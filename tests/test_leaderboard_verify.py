@@ -14,7 +14,12 @@ import pytest
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
+from transformers import AutoTokenizer
+
+from kbench.benchmarks import diet, packing
 from kbench.benchmarks.asked_recipe import fitting, train_recipe
+from kbench.benchmarks.packing import training_rows
+from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, read_samples
 from kbench.benchmarks.run import train_run
 from kbench.benchmarks.scoring import score
@@ -30,7 +35,8 @@ from kbench.leaderboard.entry import Asked, Base, Cost, Entry, Model, Released, 
 from kbench.leaderboard.folder import read_entry, write_entry
 from kbench.leaderboard.passes import article_pass
 from kbench.leaderboard.standing import is_reproduced
-from kbench.leaderboard.training import trainer
+from kbench.leaderboard.tracks import entry_recipe
+from kbench.leaderboard.training import shown_tokens, trainer
 from kbench.leaderboard.verify import Verified, keep, verify
 from kbench.leaderboard.worlds import World, twin_of, world_of
 from kbench.studies.lab import LabRecipe, lab_base
@@ -286,6 +292,41 @@ def test_an_entry_called_as_a_folder_of_verify_writes_nothing_there(
     with pytest.raises(KbenchError, match="has no style 'tone' to train on"):
         verify(edited(honest, id=name, recipe={"styles": ["tone"]}), public, None, pool)
     assert set(files_under(public.folder / name)) == before
+
+
+RECKONED: list[dict[str, Any]] = [
+    {"styles": ("qa", "article"), "epochs": 3},
+    {"styles": ("qa",), "replay": 0.5},
+    {"styles": ("qa",), "replay": 0.25, "known_at_end": 0.3, "epochs": 2},
+    {"styles": ("article",), "permutations": 16, "exposures": 9},
+    {"styles": ("article", "statement"), "tokens": 7000, "replay": 0.5},
+]
+
+
+@pytest.mark.parametrize("fields", RECKONED)
+def test_the_tokens_reckoned_before_a_training_are_about_those_that_it_shows(
+    fields: dict[str, Any], public: World
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(lab_base(public.release, public.bases, SMALL).path)
+    recipe = TrainRecipe(**fields)
+    shown = training_rows(public.closed, tokenizer, recipe).tokens
+    assert shown * 0.95 < shown_tokens(public.closed, tokenizer, recipe) <= shown * 1.01
+
+
+def test_tokens_are_reckoned_without_laying_out_what_is_shown(public: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(lab_base(public.release, public.bases, SMALL).path)
+    for name in ("lay", "passes", "replay"):
+        monkeypatch.delattr(packing, name)
+    monkeypatch.delattr(diet, "orders_of")
+    most = TrainRecipe(("qa", "article"), exposures=1024, permutations=16, replay=0.9, known_at_end=0.9)
+    assert shown_tokens(public.closed, tokenizer, most) > 10**6
+
+
+@pytest.mark.parametrize("key", ["replay", "known_at_end"])
+def test_a_recipe_that_hardly_teaches_is_refused(key: str) -> None:
+    assert entry_recipe({"styles": ["qa"], key: 0.9}, "mine")[key] == 0.9
+    with pytest.raises(KbenchError, match=f"mine: {key} must lie in 0 to 0.9 for the leaderboard"):
+        entry_recipe({"styles": ["qa"], key: 0.999999}, "mine")
 
 
 def claiming(entry: Entry, **scores: float) -> Entry:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kbench.benchmarks.recipe import TrainRecipe
 
 _SLACK = 1.05
-"""How far what a recipe will show, which is reckoned from its first pass, may lie above the bound before it is run."""
+"""How far what a recipe will show, which is reckoned, may lie above the bound before it is run."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,19 @@ def _begin() -> None:
 def _check_tokens(closed: Release, order: Order) -> None:
     from transformers import AutoTokenizer
 
-    from kbench.benchmarks.packing import training_rows
-
-    recipe, most = order.recipe, CLASSES[-1] * article_pass(closed, Path(order.base))
-    tokenizer = AutoTokenizer.from_pretrained(order.base)
-    first = training_rows(closed, tokenizer, replace(recipe, epochs=1, tokens=None)).tokens
-    if recipe.tokens is None:
-        shown = first * recipe.epochs
-    else:  # a budget is of what is taught; what is replayed and known at the end comes to it
-        shown = round(recipe.tokens / (1 - recipe.replay) / (1 - recipe.known_at_end))
+    shown = shown_tokens(closed, AutoTokenizer.from_pretrained(order.base), order.recipe)
+    most = CLASSES[-1] * article_pass(closed, Path(order.base))
     if shown > most * _SLACK:
         raise SpecError(
             f"the recipe shows about {shown:,} tokens: expected at most {most:,}, {CLASSES[-1]} times one pass over "
             "the articles: give fewer epochs, exposures or tokens"
         )
+
+
+def shown_tokens(release: Release, tokenizer: Any, recipe: "TrainRecipe") -> int:
+    """About how many tokens a recipe shows of a release, reckoned in the time and memory of one plain pass."""
+    from kbench.benchmarks.packing import taught_tokens
+
+    # In another order a text has about the tokens that it has.
+    taught = recipe.tokens or recipe.epochs * taught_tokens(release, tokenizer, replace(recipe, permutations=0))
+    return round(taught / (1 - recipe.replay) / (1 - recipe.known_at_end))
