@@ -270,6 +270,7 @@ REFUSED = [
     ({"track": "models", "kind": "model"}, "is ranked by a private world: give --seed-file FILE, or KBENCH_SEED"),
     ({"recipe": {"styles": ["qa"], "epochs": 200}}, "expected at most"),
     ({"recipe": {"styles": ["qa"], "tokens": 10**9}}, "the recipe shows about 1,500,000,000 tokens"),
+    ({"cost__tokens": 5}, "tokens, and the entry says that 5 were trained: it is not the recipe of this entry"),
     ({"recipe": {"styles": ["tone"]}}, "has no style 'tone' to train on"),
 ]
 
@@ -292,6 +293,14 @@ def test_an_entry_called_as_a_folder_of_verify_writes_nothing_there(
     with pytest.raises(KbenchError, match="has no style 'tone' to train on"):
         verify(edited(honest, id=name, recipe={"styles": ["tone"]}), public, None, pool)
     assert set(files_under(public.folder / name)) == before
+
+
+def test_a_model_that_would_train_on_more_than_it_says_is_refused(
+    honest: Entry, public: World, private: World, pool: Executor
+) -> None:
+    model = edited(honest, id="model", track="models", kind="model", recipe={"styles": ["qa"], "tokens": 10**9})
+    with pytest.raises(KbenchError, match="the recipe shows about 1,500,000,000 tokens, and the entry says that"):
+        verify(model, public, private, pool)
 
 
 RECKONED: list[dict[str, Any]] = [
@@ -335,11 +344,12 @@ def claiming(entry: Entry, **scores: float) -> Entry:
 
 def test_a_claim_that_is_not_found_again_is_told(honest: Entry, public: World, pool: Executor) -> None:
     boast = claiming(honest, headline=0.9, low=0.88, high=0.92)
-    done = verify(edited(boast, cost__tokens=5, article_pass=10**9), public, None, pool)
+    tokens = honest.cost.tokens + 1
+    done = verify(edited(boast, cost__tokens=tokens, article_pass=10**9), public, None, pool)
     assert len(done.against) == 3
     assert done.entry.reproduced is None
     assert "boast: NOT reproduced: the headline is 0.900 (0.880 to 0.920) by the entry and" in done.told
-    assert "the entry says 5 trained tokens, the re-run" in done.told
+    assert f"the entry says {tokens:,} trained tokens, the re-run {tokens - 1:,}" in done.told
     assert "the entry says 1,000,000,000 tokens in one pass over the articles, the re-run" in done.told
     assert "(the same weights, digit for digit; headline 0.900 claimed" in done.told
 

@@ -63,7 +63,7 @@ def rerun(entry: Entry, world: World, trainer: Executor, progress: Progress = la
     Raises:
         ModelError: the base cannot be had, or is not the one that the entry names.
         OutputError: the folder holds another run of this id, or questions are left without a reply.
-        SpecError: the recipe cannot be, or shows too many tokens.
+        SpecError: the recipe cannot be, or shows more tokens than are allowed or claimed.
     """
     base = _base_of(entry, world, lambda share: progress(share * _BASED))
     progress(_BASED)
@@ -134,7 +134,10 @@ def _train(entry: Entry, world: World, base: _Base, folder: Path, trainer: Execu
     recipe = train_recipe(world.release, LAB if entry.base.model == LAB else base.path, recipe=toml)
     if base.context is not None:
         recipe = fitting(recipe, base.context, toml, None)
-    order = Order(world.closed.path, base.path, recipe, folder / "run", bounded=entry.track == "methods")
+    # On a private world, which comes after the public one agreed, the same recipe has other texts.
+    claimed = None if world.commitment else entry.cost.tokens
+    bounded = entry.track == "methods"
+    order = Order(world.closed.path, base.path, recipe, folder / "run", bounded=bounded, claimed=claimed)
     about = trainer.submit(train, order).result()
     took, on = about["trained"], hardware(about["threads"])
     return _Trained(about["weights"], Cost(tokens=took["tokens"], wall_s=took["wall_s"], hardware=on))

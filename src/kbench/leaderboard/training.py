@@ -27,7 +27,8 @@ _SLACK = 1.05
 class Order:
     """What is to be trained: a recipe, from the base in a folder, on the closed copy of a release, into `out`.
 
-    Where `bounded`, a recipe that shows more tokens than the largest class allows is refused before it is begun.
+    A recipe that shows more tokens than were `claimed`, where that is given, is refused before it is begun, and so is,
+    where `bounded`, one that shows more than the largest class allows.
     """
 
     closed: Path
@@ -35,6 +36,7 @@ class Order:
     recipe: "TrainRecipe"
     out: Path
     bounded: bool
+    claimed: int | None
 
 
 @contextmanager
@@ -60,7 +62,7 @@ def train(order: Order) -> dict[str, Any]:
 
     closed = open_release(order.closed)
     check_styles(closed, order.recipe)
-    if order.bounded and not (order.out / RUN).is_file():
+    if not (order.out / RUN).is_file():
         _check_tokens(closed, order)
     return train_run(closed, order.base, order.recipe, order.out).about
 
@@ -73,11 +75,16 @@ def _check_tokens(closed: Release, order: Order) -> None:
     from transformers import AutoTokenizer
 
     shown = shown_tokens(closed, AutoTokenizer.from_pretrained(order.base), order.recipe)
-    most = CLASSES[-1] * article_pass(closed, Path(order.base))
-    if shown > most * _SLACK:
+    most = CLASSES[-1] * article_pass(closed, Path(order.base)) if order.bounded else None
+    if most is not None and shown > most * _SLACK:
         raise SpecError(
             f"the recipe shows about {shown:,} tokens: expected at most {most:,}, {CLASSES[-1]} times one pass over "
             "the articles: give fewer epochs, exposures or tokens"
+        )
+    if order.claimed is not None and shown > order.claimed * _SLACK:
+        raise SpecError(
+            f"the recipe shows about {shown:,} tokens, and the entry says that {order.claimed:,} were trained: "
+            "it is not the recipe of this entry"
         )
 
 
