@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -27,7 +27,7 @@ from kbench.errors import KbenchError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
 from kbench.ids import json_digest
-from kbench.leaderboard import training, worlds
+from kbench.leaderboard import rerun, training, worlds
 from kbench.leaderboard.axes import scores_of
 from kbench.leaderboard.begun import TOKEN, begin_work
 from kbench.leaderboard.closed import closed_copy
@@ -301,6 +301,26 @@ def test_a_model_that_would_train_on_more_than_it_says_is_refused(
     model = edited(honest, id="model", track="models", kind="model", recipe={"styles": ["qa"], "tokens": 10**9})
     with pytest.raises(KbenchError, match="the recipe shows about 1,500,000,000 tokens, and the entry says that"):
         verify(model, public, private, pool)
+
+
+class Death:
+    """What ends the process that reads it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], Any], tuple[int]]:
+        return os._exit, (1,)
+
+
+def test_a_training_that_dies_is_told_of_its_entry_and_the_next_one_gets_a_new_process(
+    honest: Entry, public: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rerun, "train", Death())
+    with trainer() as pool:
+        first = pool.submit(os.getpid).result()
+        for name in ("one", "two"):
+            with pytest.raises(KbenchError, match=f"the process that trained {name} died, perhaps") as found:
+                verify(edited(honest, id=name), public, None, pool)
+            assert "--workers" not in str(found.value)
+        assert pool.submit(os.getpid).result() != first
 
 
 RECKONED: list[dict[str, Any]] = [

@@ -2,12 +2,13 @@
 
 import os
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from kbench.errors import SpecError
 from kbench.generator.seeds import VARIABLE
@@ -18,6 +19,9 @@ from kbench.workers import worker_pool
 
 if TYPE_CHECKING:
     from kbench.benchmarks.recipe import TrainRecipe
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _SLACK = 1.05
 """How far what a recipe will show, which is reckoned, may lie above the bound before it is run."""
@@ -39,13 +43,32 @@ class Order:
     claimed: int | None
 
 
+class _Trainer(Executor):
+    def __init__(self, pools: ExitStack) -> None:
+        self._pools = pools
+        self._pool = self._started()
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        try:
+            return self._pool.submit(fn, *args, **kwargs)
+        except BrokenProcessPool:
+            self._pool = self._started()
+            return self._pool.submit(fn, *args, **kwargs)
+
+    def _started(self) -> Executor:
+        return self._pools.enter_context(worker_pool(1, _begin))
+
+
 @contextmanager
 def trainer() -> Iterator[Executor]:
-    """A process to train in. It is started without the seed of a private world in its environment."""
+    """A process to train in, and where that dies, a new one for what comes next.
+
+    It is started without the seed of a private world in its environment.
+    """
     seed = os.environ.pop(VARIABLE, None)
     try:
-        with worker_pool(1, _begin) as pool:
-            yield pool
+        with ExitStack() as pools:
+            yield _Trainer(pools)
     finally:
         if seed is not None:
             os.environ[VARIABLE] = seed
