@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,7 +14,12 @@ import pytest
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
+from transformers import AutoTokenizer
+
+from kbench.benchmarks import diet, packing
 from kbench.benchmarks.asked_recipe import fitting, train_recipe
+from kbench.benchmarks.packing import training_rows
+from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, read_samples
 from kbench.benchmarks.run import train_run
 from kbench.benchmarks.scoring import score
@@ -22,7 +27,7 @@ from kbench.errors import KbenchError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
 from kbench.ids import json_digest
-from kbench.leaderboard import training, worlds
+from kbench.leaderboard import rerun, training, worlds
 from kbench.leaderboard.axes import scores_of
 from kbench.leaderboard.begun import TOKEN, begin_work
 from kbench.leaderboard.closed import closed_copy
@@ -30,7 +35,8 @@ from kbench.leaderboard.entry import Asked, Base, Cost, Entry, Model, Released, 
 from kbench.leaderboard.folder import read_entry, write_entry
 from kbench.leaderboard.passes import article_pass
 from kbench.leaderboard.standing import is_reproduced
-from kbench.leaderboard.training import trainer
+from kbench.leaderboard.tracks import entry_recipe
+from kbench.leaderboard.training import shown_tokens, trainer
 from kbench.leaderboard.verify import Verified, keep, verify
 from kbench.leaderboard.worlds import World, twin_of, world_of
 from kbench.studies.lab import LabRecipe, lab_base
@@ -264,6 +270,7 @@ REFUSED = [
     ({"track": "models", "kind": "model"}, "is ranked by a private world: give --seed-file FILE, or KBENCH_SEED"),
     ({"recipe": {"styles": ["qa"], "epochs": 200}}, "expected at most"),
     ({"recipe": {"styles": ["qa"], "tokens": 10**9}}, "the recipe shows about 1,500,000,000 tokens"),
+    ({"cost__tokens": 5}, "tokens, and the entry says that 5 were trained: it is not the recipe of this entry"),
     ({"recipe": {"styles": ["tone"]}}, "has no style 'tone' to train on"),
 ]
 
@@ -288,17 +295,81 @@ def test_an_entry_called_as_a_folder_of_verify_writes_nothing_there(
     assert set(files_under(public.folder / name)) == before
 
 
+def test_a_model_that_would_train_on_more_than_it_says_is_refused(
+    honest: Entry, public: World, private: World, pool: Executor
+) -> None:
+    model = edited(honest, id="model", track="models", kind="model", recipe={"styles": ["qa"], "tokens": 10**9})
+    with pytest.raises(KbenchError, match="the recipe shows about 1,500,000,000 tokens, and the entry says that"):
+        verify(model, public, private, pool)
+
+
+class Death:
+    """What ends the process that reads it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], Any], tuple[int]]:
+        return os._exit, (1,)
+
+
+def test_a_training_that_dies_is_told_of_its_entry_and_the_next_one_gets_a_new_process(
+    honest: Entry, public: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rerun, "train", Death())
+    with trainer() as pool:
+        first = pool.submit(os.getpid).result()
+        for name in ("one", "two"):
+            with pytest.raises(KbenchError, match=f"the process that trained {name} died, perhaps") as found:
+                verify(edited(honest, id=name), public, None, pool)
+            assert "--workers" not in str(found.value)
+        assert pool.submit(os.getpid).result() != first
+
+
+RECKONED: list[dict[str, Any]] = [
+    {"styles": ("qa", "article"), "epochs": 3},
+    {"styles": ("qa",), "replay": 0.5},
+    {"styles": ("qa",), "replay": 0.25, "known_at_end": 0.3, "epochs": 2},
+    {"styles": ("article",), "permutations": 16, "exposures": 9},
+    {"styles": ("article", "statement"), "tokens": 7000, "replay": 0.5},
+]
+
+
+@pytest.mark.parametrize("fields", RECKONED)
+def test_the_tokens_reckoned_before_a_training_are_about_those_that_it_shows(
+    fields: dict[str, Any], public: World
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(lab_base(public.release, public.bases, SMALL).path)
+    recipe = TrainRecipe(**fields)
+    shown = training_rows(public.closed, tokenizer, recipe).tokens
+    assert shown * 0.95 < shown_tokens(public.closed, tokenizer, recipe) <= shown * 1.01
+
+
+def test_tokens_are_reckoned_without_laying_out_what_is_shown(public: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(lab_base(public.release, public.bases, SMALL).path)
+    for name in ("lay", "passes", "replay"):
+        monkeypatch.delattr(packing, name)
+    monkeypatch.delattr(diet, "orders_of")
+    most = TrainRecipe(("qa", "article"), exposures=1024, permutations=16, replay=0.9, known_at_end=0.9)
+    assert shown_tokens(public.closed, tokenizer, most) > 10**6
+
+
+@pytest.mark.parametrize("key", ["replay", "known_at_end"])
+def test_a_recipe_that_hardly_teaches_is_refused(key: str) -> None:
+    assert entry_recipe({"styles": ["qa"], key: 0.9}, "mine")[key] == 0.9
+    with pytest.raises(KbenchError, match=f"mine: {key} must lie in 0 to 0.9 for the leaderboard"):
+        entry_recipe({"styles": ["qa"], key: 0.999999}, "mine")
+
+
 def claiming(entry: Entry, **scores: float) -> Entry:
     return edited(entry, id="boast", scores=entry.scores.model_copy(update=scores))
 
 
 def test_a_claim_that_is_not_found_again_is_told(honest: Entry, public: World, pool: Executor) -> None:
     boast = claiming(honest, headline=0.9, low=0.88, high=0.92)
-    done = verify(edited(boast, cost__tokens=5, article_pass=10**9), public, None, pool)
+    tokens = honest.cost.tokens + 1
+    done = verify(edited(boast, cost__tokens=tokens, article_pass=10**9), public, None, pool)
     assert len(done.against) == 3
     assert done.entry.reproduced is None
     assert "boast: NOT reproduced: the headline is 0.900 (0.880 to 0.920) by the entry and" in done.told
-    assert "the entry says 5 trained tokens, the re-run" in done.told
+    assert f"the entry says {tokens:,} trained tokens, the re-run {tokens - 1:,}" in done.told
     assert "the entry says 1,000,000,000 tokens in one pass over the articles, the re-run" in done.told
     assert "(the same weights, digit for digit; headline 0.900 claimed" in done.told
 
