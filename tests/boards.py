@@ -1,6 +1,7 @@
 """Leaderboards in small: a world with every axis, rules that judge it, entries with samples, and a board of made scores."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date as Date
@@ -87,22 +88,23 @@ def written(folder: Path, release: Release, rows: Rows | None = None, **changes:
 
 
 def made_scores(headline: float, half: float = 0.05, kept: float | None = 1.0) -> Scores:
-    """Scores of that headline on every axis, with an interval of that half width."""
+    """Scores of that headline on every axis, with an interval of that half width, which ends at 1."""
+    low, high = headline - half, min(1.0, headline + half)
     axis = AxisScore(
-        accuracy=0.5,
-        control=0.0,
+        accuracy=max(0.0, headline),
+        control=headline / (headline - 1) if headline < 0 else 0.0,
         corrected=headline,
-        low=headline - half,
-        high=headline + half,
+        low=low,
+        high=high,
         rows=100,
         entities=20,
         control_rows=50,
     )
-    retention = None if kept is None else Retention(accuracy=0.9, base=0.9, kept=kept, rows=40)
+    retention = None if kept is None else Retention(accuracy=0.9 * kept, base=0.9, kept=kept, rows=40)
     return Scores(
         headline=headline,
-        low=headline - half,
-        high=headline + half,
+        low=low,
+        high=high,
         stderr=half / 1.96,
         axes=dict.fromkeys(AXES, axis),
         retention=retention,
@@ -149,7 +151,9 @@ def edited_entry(folder: Path, release: Release, edit: Edit) -> Path:
     edit(values, rows)
     content = samples_bytes(rows)
     values["samples"]["sha256"] = sha256_of(content)
-    path = write_entry(folder, entry_from(values, "a test"))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "qa-only.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
     path.with_suffix(".parquet").write_bytes(content)
     return path
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,18 @@ from hypothesis import strategies as st
 
 from kbench.benchmarks.recipe import FIELDS
 from kbench.errors import KbenchError, OutputError, SpecError
+from kbench.generator.named import load_recipe
+from kbench.generator.release import generate
+from kbench.leaderboard.adding import check_entry
 from kbench.leaderboard.axes import axes_of, scores_of
 from kbench.leaderboard.entry import Entry
 from kbench.leaderboard.folder import ENTRIES, read_entries
 from kbench.leaderboard.reproduce import recipe_toml
-from kbench.leaderboard.rules import check_claim, rules_of
-from kbench.leaderboard.samples import read_bytes, rows_of
+from kbench.leaderboard.rules import rules_of
 from kbench.leaderboard.standing import LEAST_COMPANY, is_reproduced, standing
 from kbench.leaderboard.table import markdown, sections
 from kbench.leaderboard.tracks import BOUNDS, CLASSES, KEYS, entry_recipe, token_class
+from kbench.store import Release
 from tests.boards import AXES, made_entry, made_scores, rerun_of
 from tests.samples import run
 
@@ -231,11 +235,21 @@ def test_html_and_markdown_in_a_title_are_letters_in_the_table() -> None:
     assert "<b>" not in told
 
 
-def test_a_recipe_is_the_same_as_a_file() -> None:
-    import tomllib
+SAID = st.text(max_size=60) | st.integers(-(10**15), 10**15) | st.booleans() | st.floats() | st.none()
 
-    recipe = {"styles": ["qa", "article"], "replay": 0.25, "order": "sequence", "reversals": None}
-    entry = made_entry("toml", made_scores(0.5), recipe={k: v for k, v in recipe.items() if v is not None})
+
+@settings(max_examples=50)
+@given(st.dictionaries(st.sampled_from(KEYS), SAID | st.lists(SAID, max_size=3), max_size=4))
+def test_a_recipe_is_the_same_as_a_file(values: dict[str, Any]) -> None:
+    recipe = {"styles": ["qa", "article"], **values}
+    with pytest.MonkeyPatch.context() as patch:  # whatever the types of a recipe's fields are
+        patch.setattr("kbench.leaderboard.tracks.recipe_of", lambda said, where: None)
+        patch.setattr("kbench.leaderboard.tracks.BOUNDS", {})
+        try:
+            entry_recipe(recipe, "a recipe")
+        except SpecError:
+            return
+    entry = made_entry("toml", made_scores(0.5), recipe=recipe)
     assert tomllib.loads(recipe_toml(entry)) == entry.recipe
 
 
@@ -287,12 +301,13 @@ def test_a_command_without_what_it_needs_says_so_in_one_line(
 BOARD_FOLDER = Path(__file__).parent.parent / ENTRIES
 
 
-def test_every_committed_entry_is_within_the_rules_and_its_samples_are_its_own() -> None:
+def test_every_committed_entry_is_within_the_rules_and_its_samples_are_its_own(tmp_path: Path) -> None:
+    releases: dict[str, Release] = {}
     for entry in read_entries(BOARD_FOLDER) if BOARD_FOLDER.is_dir() else []:
-        check_claim(entry, rules_of(entry.track), entry.id)
-        content = read_bytes(BOARD_FOLDER / f"{entry.id}.parquet", entry.samples.sha256)
-        rows = rows_of(content, entry.samples.rows, entry.id)
-        assert len({row["id"] for row in rows}) == entry.samples.rows
+        name = entry.release.name
+        if name not in releases:
+            releases[name] = generate(load_recipe(name), tmp_path / name)[0]
+        check_entry(entry, BOARD_FOLDER, rules_of(entry.track), releases[name])
 
 
 def test_the_committed_board_has_floor_ceiling_and_eight_methods_that_were_re_run() -> None:

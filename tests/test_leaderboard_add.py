@@ -28,6 +28,7 @@ from tests.boards import (
     small_rules,
     written,
 )
+from tests.samples import run
 
 pytestmark = pytest.mark.xdist_group("leaderboard")
 
@@ -73,6 +74,25 @@ def test_a_rerun_that_an_entry_brings_is_dropped_and_one_that_was_made_here_stay
     write_entry(board, rerun_of(claimed, claimed.scores))
     added(path, board, methods)
     assert read_entries(board)[0].reproduced is not None
+
+
+def test_a_rerun_in_the_folder_itself_is_neither_dropped_nor_checked(
+    methods: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, board = written(tmp_path / "mine", methods), tmp_path / "board"
+    claimed = read_entry(path)
+    added(path, board, methods)
+    held = write_entry(board, rerun_of(claimed, claimed.scores))
+    found = added(held, board, methods)
+    assert (found.is_new, found.dropped, found.unchecked) == (False, False, True)
+    monkeypatch.setattr("kbench.leaderboard.rules.rules_of", lambda track: small_rules(methods))
+    words = ["add", str(held), "--entries", str(board), "--release", str(methods.path)]
+    assert run(monkeypatch, "leaderboard", *words) == 0
+    told = capsys.readouterr()
+    assert "the re-run that it holds was not checked: only `kbench leaderboard verify` makes one" in told.err
+    assert "dropped" not in told.err
+    held.with_suffix(".parquet").unlink()
+    assert "no samples at" in refusal(held, board, methods)
 
 
 def _set(*keys: str, value: Any) -> Edit:
@@ -135,18 +155,24 @@ def _essay(values: dict[str, Any], rows: Rows) -> None:
     rows[of_probe(rows, correct=False)]["prediction"] = "so " * 5000
 
 
+def _claim_all(values: dict[str, Any], rows: Rows) -> None:
+    values["scores"] = made_scores(0.99).model_dump()
+
+
+def _unscored(values: dict[str, Any], rows: Rows) -> None:
+    rows[of_probe(rows, correct=True)]["correct"] = None
+
+
 EDITED: list[tuple[str, Edit, str]] = [
-    ("an edited headline", _set("scores", "headline", value=0.99), "scores.headline is 0.99, its samples give 0."),
-    ("an edited axis", _set("scores", "axes", "reverse", "corrected", value=1.0), "scores.axes.reverse.corrected is 1"),
+    ("an edited headline", _set("scores", "headline", value=0.99), "scores: headline must be 0."),
+    ("an edited axis", _set("scores", "axes", "reverse", "corrected", value=1.0), "reverse: corrected must be 0."),
+    ("every axis edited alike", _claim_all, "scores.headline is 0.99, its samples give 0."),
     ("an edited interval", _set("scores", "low", value=-1.0), "scores.low is -1.0, its samples give"),
     ("a narrower error", _set("scores", "stderr", value=0.0), "scores.stderr is 0.0, its samples give"),
-    (
-        "an edited retention",
-        _set("scores", "retention", "kept", value=1.0),
-        "scores.retention.kept is 1.0, its samples",
-    ),
+    ("an edited retention", _set("scores", "retention", "kept", value=1.0), "retention: kept must be 0."),
     ("a wrong answer marked right", _mark_right, "is marked right, but its prediction is 'nobody' and its answers are"),
     ("a right answer marked wrong", _mark_wrong, "is marked wrong, but its prediction is"),
+    ("a right answer without a verdict", _unscored, "is marked unscored, but its prediction is"),
     ("an answer put in", _answer, "its samples give"),
     ("answers put in", _easier_answers, "is not the release's: expected ["),
     ("swapped samples", _swap, "is not the release's: expected '"),
@@ -166,12 +192,18 @@ EDITED: list[tuple[str, Edit, str]] = [
     ("another world", _set("release", "world", value="00000000"), "is of the world 00000000"),
     ("another base", _set("base", "recipe", value="0" * 64), "stands on another base of the lab"),
     ("a base by name alone", _set("base", "model", value="org/name"), "the base 'org/name' is not pinned"),
+    ("a base that leads out", _set("base", "model", value=f"../..@{'a' * 40}"), "is not pinned"),
+    ("a base that is an option", _set("base", "model", value=f"-x/name@{'a' * 40}"), "is not pinned"),
+    ("a base that is hidden", _set("base", "model", value=f"org/.name@{'a' * 40}"), "is not pinned"),
+    ("a base with a way up", _set("base", "model", value=f"org/na..me@{'a' * 40}"), "is not pinned"),
     ("facts in the prompt", _set("asked", value={"prompt": "open-book"}), "was asked with the prompt open-book"),
     ("exemplars", _set("asked", value={"shots": 4}), "was asked with 4 exemplars"),
     ("longer replies", _set("asked", value={"max_tokens": 64}), "was asked for 64 tokens"),
     ("too many tokens", _set("cost", "tokens", value=16_001), "16,001 tokens, more than 16 times the 1,000"),
     ("no recipe", _set("recipe", value={}), "has no recipe"),
     ("no digest of the model", _set("model", "digests", value={}), "nothing pins the model run"),
+    ("a digest of nothing", _set("model", "digests", "luck", value="c" * 64), "'luck' is no digest of a model: have"),
+    ("a day to come", _set("submitted", value="2999-01-01"), "was submitted on 2999-01-01, in the future: expected"),
     ("an adapter from nowhere", _set("model", "digests", value={"adapter": "c" * 64}), "model scored has an adapter"),
     ("no adapter", _set("recipe", value={"styles": ["qa"], "method": "lora"}), "the model scored has no adapter"),
     ("a floor that was trained", _set("kind", value="floor"), "a floor is not trained"),
@@ -287,11 +319,32 @@ def test_html_in_a_field_is_kept_as_the_text_that_it_is(methods: Release, tmp_pa
 
 
 JSON: list[tuple[str, Callable[[dict[str, Any]], str | bytes], str]] = [
-    ("a control letter", lambda v: json.dumps({**v, "title": "a\x1b[31m"}), "title: String should match pattern"),
-    ("a text turned round", lambda v: json.dumps({**v, "authors": "a\u202eb"}), "authors: String should match pattern"),
+    ("a control letter", lambda v: json.dumps({**v, "title": "a\x1b[31m"}), "title: must have no control or format"),
+    ("a text turned round", lambda v: json.dumps({**v, "authors": "a\u202eb"}), "authors: must have no control or"),
     ("a line in a line", lambda v: json.dumps({**v, "hardware": "x"}), "hardware: Extra inputs are not permitted"),
     ("a url of a script", lambda v: json.dumps({**v, "url": "javascript:alert(1)"}), "url: String should match"),
     ("an id that leads out", lambda v: json.dumps({**v, "id": "../../etc/passwd"}), "id: String should match pattern"),
+    ("a width of nothing", lambda v: json.dumps({**v, "title": "a\u200bb"}), "title: must have no control or format"),
+    ("a hidden tag", lambda v: json.dumps({**v, "description": "a\U000e0041"}), "description: must have no control or"),
+    ("a blank title", lambda v: json.dumps({**v, "title": " \u2003 "}), "title: must not be blank"),
+    ("an id of a device", lambda v: json.dumps({**v, "id": "nul"}), "id: 'nul' is reserved: give another id"),
+    ("an id of a page", lambda v: json.dumps({**v, "id": "index"}), "id: 'index' is reserved: give another id"),
+    ("nothing in a recipe", lambda v: json.dumps({**v, "recipe": {"styles": ["qa"], "order": None}}), "order is null,"),
+    (
+        "a bell",
+        lambda v: json.dumps({**v, "recipe": {"styles": ["qa"], "order": "a\x7f"}}),
+        "order is null, endless or",
+    ),
+    (
+        "a bell in a list",
+        lambda v: json.dumps({**v, "recipe": {"styles": ["q\x00"]}}),
+        "styles is null, endless or has",
+    ),
+    (
+        "an endless decay",
+        lambda v: json.dumps({**v, "recipe": {"styles": ["qa"], "weight_decay": 9.5}}).replace("9.5", "1e999"),
+        "weight_decay is null, endless or has unseen letters",
+    ),
     ("an id in capitals", lambda v: json.dumps({**v, "id": "QA"}), "id: String should match pattern"),
     ("a newer format", lambda v: json.dumps({**v, "format": 2}), "format: Input should be 1"),
     ("a key that is none", lambda v: json.dumps({**v, "a\nb": 1}), "a\\nb: Extra inputs are not permitted"),
@@ -354,3 +407,11 @@ def test_a_file_by_another_name_than_its_entry_is_refused(methods: Release, tmp_
     shutil.copy(path, path.with_name("other.json"))
     with pytest.raises(KbenchError, match=r"holds the entry 'qa-only': rename the file to qa-only\.json"):
         read_entries(path.parent)
+
+
+def test_a_file_is_named_on_one_line_whatever_it_is_called(methods: Release, tmp_path: Path) -> None:
+    path = written(tmp_path / "two\nlines", methods)
+    path.with_suffix(".parquet").unlink()
+    assert "two\\nlines" in refusal(path, tmp_path / "board", methods)
+    path.write_text("{", encoding="utf-8")
+    assert "two\\nlines" in refusal(path, tmp_path / "board", methods)

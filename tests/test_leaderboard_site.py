@@ -122,6 +122,61 @@ def test_a_folder_that_holds_something_else_is_refused(entries: Path, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def _link_entries(out: Path) -> None:
+    shutil.rmtree(out / "entries")
+    (out.parent / "elsewhere").mkdir()
+    (out / "entries").symlink_to(out.parent / "elsewhere")
+
+
+def _entries_as_a_file(out: Path) -> None:
+    shutil.rmtree(out / "entries")
+    (out / "entries").write_text("mine", encoding="utf-8")
+
+
+def _page_as_a_folder(out: Path) -> None:
+    (out / "entries" / "gone.html").mkdir()
+    _list(out, {"format": 1, "files": ["entries/gone.html"]})
+
+
+def _list(out: Path, about: Any) -> None:
+    (out / LIST).write_text(about if isinstance(about, str) else json.dumps(about), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected_error"),
+    [
+        (_link_entries, "site/entries is a link to another place, expected a folder"),
+        (_entries_as_a_file, "site/entries is a file, expected a folder"),
+        (_page_as_a_folder, r"entries/gone\.html is a folder, expected a file of the site"),
+        (lambda out: _list(out, "[" * 100_000), r"site\.json is no list of a site's files"),
+        (lambda out: _list(out, []), r"site\.json is no list of a site's files"),
+        (lambda out: _list(out, {"files": []}), r"site\.json is no list of a site's files"),
+        (lambda out: _list(out, {"format": 2, "files": []}), r"site\.json is no list of a site's files"),
+        (lambda out: _list(out, {"format": 1, "files": [], "name": "x"}), r"site\.json is no list of a site's files"),
+        (lambda out: _list(out, {"format": 1, "files": [1]}), r"site\.json is no list of a site's files"),
+        (lambda out: _list(out, {"format": 1, "files": "index.html"}), r"site\.json is no list of a site's files"),
+    ],
+)
+def test_a_folder_that_is_not_as_a_build_left_it_is_refused_and_stays(
+    spoil: Any, expected_error: str, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "entries", tmp_path / "site"
+    make_entry(folder, "qa", "Questions", 0.5, 30_000)
+    build_site(folder, out)
+    spoil(out)
+    before = bytes_of(tmp_path)
+    with pytest.raises(KbenchError, match=expected_error) as refused:
+        build_site(folder, out)
+    assert "\n" not in str(refused.value)
+    assert bytes_of(tmp_path) == before
+
+
+def test_what_cannot_be_seen_in_a_sample_is_shown_as_a_sign() -> None:
+    rows = [dict(row, prediction="a\x1b[31m\u202eb\u200b\U000e0041") for row in rows_of(0.5, "x")]
+    [first, *_] = chosen(rows)
+    assert first.reply == "a[U+001B][31m[U+202E]b[U+200B][U+E0041]"
+
+
 def test_an_empty_board_says_how_to_enter(tmp_path: Path) -> None:
     (tmp_path / "entries").mkdir()
     page = build_site(tmp_path / "entries", tmp_path / "site").index.read_text(encoding="utf-8")

@@ -40,6 +40,7 @@ from kbench.leaderboard.training import shown_tokens, trainer
 from kbench.leaderboard.verify import Verified, keep, verify
 from kbench.leaderboard.worlds import World, twin_of, world_of
 from kbench.studies.lab import LabRecipe, lab_base
+from tests.boards import made_scores
 from tests.samples import files_under, run, tiny
 
 SMALL = LabRecipe(layers=1, width=32, heads=1, inner=32, batch=64, bf16=False)
@@ -358,12 +359,13 @@ def test_a_recipe_that_hardly_teaches_is_refused(key: str) -> None:
         entry_recipe({"styles": ["qa"], key: 0.999999}, "mine")
 
 
-def claiming(entry: Entry, **scores: float) -> Entry:
-    return edited(entry, id="boast", scores=entry.scores.model_copy(update=scores))
+def claiming(entry: Entry, headline: float, half: float) -> Entry:
+    made = made_scores(headline, half, kept=None)
+    return edited(entry, id="boast", scores=made.model_copy(update={"retention": entry.scores.retention}))
 
 
 def test_a_claim_that_is_not_found_again_is_told(honest: Entry, public: World, pool: Executor) -> None:
-    boast = claiming(honest, headline=0.9, low=0.88, high=0.92)
+    boast = claiming(honest, 0.9, 0.02)
     tokens = honest.cost.tokens + 1
     done = verify(edited(boast, cost__tokens=tokens, article_pass=10**9), public, None, pool)
     assert len(done.against) == 3
@@ -395,7 +397,7 @@ def test_the_command_writes_what_it_found_and_leaves_a_false_claim_as_it_was(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     entries = tmp_path / "entries"
-    boast = write_entry(entries, claiming(honest, headline=0.9, low=0.88, high=0.92)).read_bytes()
+    boast = write_entry(entries, claiming(honest, 0.9, 0.02)).read_bytes()
     listed = write_entry(entries, edited(honest, id="listed", recipe={})).read_bytes()
     write_entry(entries, honest)
     (tmp_path / "seed.txt").write_text(SEED, encoding="utf-8")

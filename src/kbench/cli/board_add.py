@@ -38,6 +38,8 @@ def add(
     found = add_entry(entry, entries or ENTRIES, rules, opened)
     if found.dropped:
         say_aside("the re-run that the entry brought is dropped: it is only taken from a re-run here")
+    if found.unchecked:
+        say_aside("the re-run that it holds was not checked: only `kbench leaderboard verify` makes one")
     if not found.is_new:
         typer.echo(f"{found.path} is this entry already: nothing to do")
         return

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date as Date
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from kbench.errors import OutputError
 from kbench.leaderboard.axes import scores_of
 from kbench.leaderboard.entry import Entry, Scores
 from kbench.leaderboard.folder import read_entries, read_entry, samples_path, write_entry
+from kbench.leaderboard.letters import named
 from kbench.leaderboard.questions import check_answers, judged_items, prompting_of, questions_of
 from kbench.leaderboard.rules import Rules, check_claim
 from kbench.leaderboard.samples import read_bytes, rows_of, write_samples
@@ -18,35 +21,49 @@ from kbench.store import Release
 
 @dataclass(frozen=True)
 class Added:
-    """An entry and where it lies now; whether it is new there, and whether a re-run that it brought was dropped."""
+    """An entry and where it lies now; whether it is new there, and what became of a re-run that its file held.
+
+    It is `dropped` where the file comes from elsewhere, and stays `unchecked` where the file is the folder's own.
+    """
 
     entry: Entry
     path: Path
     is_new: bool
     dropped: bool
+    unchecked: bool = False
 
 
 def add_entry(path: Path, entries: Path, rules: Rules, release: Release) -> Added:
     """Check the entry of a file, with the samples beside it, and write both into the folder of entries.
 
-    Raises OutputError or SpecError of one line where it is not sound, or where another entry has its id or its model.
+    Raises OutputError or SpecError of one line where it is not sound, is dated later than tomorrow, or where another
+    entry has its id or its model.
     """
     brought = read_entry(path)
     entry = brought.model_copy(update={"reproduced": None})
+    latest = Date.today() + timedelta(days=1)
+    if entry.submitted > latest:
+        raise OutputError(
+            f"{named(path)} was submitted on {entry.submitted}, in the future: expected {latest} at the latest"
+        )
     content = check_entry(entry, path.parent, rules, release)
     held = read_entries(entries) if entries.is_dir() else []
     same = next((other for other in held if other.id == entry.id), None)
     there = entries / f"{entry.id}.json"
+    has_rerun = brought.reproduced is not None
     if same is not None and same.claim == entry.claim:
-        return Added(same, there, is_new=False, dropped=brought.reproduced is not None)
+        own = path.samefile(there)
+        return Added(same, there, is_new=False, dropped=has_rerun and not own, unchecked=has_rerun and own)
     if same is not None:
-        raise OutputError(f"{there} is another entry of that id: submit yours with another --id")
+        raise OutputError(f"{named(there)} is another entry of that id: submit yours with another --id")
     twin = next((other for other in held if is_one_model(other, entry)), None)
     if twin is not None:
-        raise OutputError(f"{path} is the model of the entry {twin.id} again, digest for digest: nothing new to enter")
+        raise OutputError(
+            f"{named(path)} is the model of the entry {twin.id} again, digest for digest: nothing new to enter"
+        )
     entries.mkdir(parents=True, exist_ok=True)
     write_samples(samples_path(entries, entry), content)
-    return Added(entry, write_entry(entries, entry), is_new=True, dropped=brought.reproduced is not None)
+    return Added(entry, write_entry(entries, entry), is_new=True, dropped=has_rerun)
 
 
 def check_entry(entry: Entry, folder: Path, rules: Rules, release: Release) -> bytes:
@@ -69,8 +86,8 @@ def check_entry(entry: Entry, folder: Path, rules: Rules, release: Release) -> b
             f"{entry.id} says that it has {entry.samples.rows:,} samples, and its release asks {len(questions):,}: "
             "score the whole release"
         )
-    rows = rows_of(content, len(questions), str(where))
-    check_answers(rows, questions, str(where))
+    rows = rows_of(content, len(questions), named(where))
+    check_answers(rows, questions, named(where))
     # What the base knew is the submitter's word until a re-run: no sample here is the base's.
     base_known = entry.scores.retention.base if entry.scores.retention else None
     if base_known is None and any((row["style"], row["probe"]) == ("qa", "known") for row in rows):

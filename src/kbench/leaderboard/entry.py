@@ -1,11 +1,13 @@
 """An entry of the leaderboard as a value: what was trained how, what it scored, and what a re-run of it gave."""
 
 from datetime import date as Date
-from typing import Annotated, Any, Literal
+from math import isclose
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from kbench.ids import json_digest
+from kbench.leaderboard.letters import is_plain
 
 SCHEMA: Literal[1] = 1
 """The version of an entry's file; a newer one is refused."""
@@ -17,19 +19,52 @@ AxisName = Literal["held_out", "cross_style", "numeric", "multihop", "reverse"]
 ID = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 """What an id looks like: it names files."""
 
-Id = Annotated[str, StringConstraints(pattern=ID, max_length=48)]
+_RESERVED = {"con", "prn", "aux", "nul", "index", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+"""Ids that no file can have on every system, or that a site needs."""
+
+
+def _free(name: str) -> str:
+    if name in _RESERVED:
+        raise ValueError(f"{name!r} is reserved: give another id")
+    return name
+
+
+def _plain(text: str) -> str:
+    if not is_plain(text):
+        raise ValueError("must have no control or format characters, on one line")
+    return text
+
+
+def _plain_lines(text: str) -> str:
+    if not is_plain(text, "\n"):
+        raise ValueError("must have no control or format characters but line breaks")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+Id = Annotated[str, StringConstraints(pattern=ID, max_length=48), AfterValidator(_free)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-# Any text but control characters: what is shown is escaped where it is shown.
-Line = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$", max_length=200)
-]
-Text = Annotated[
-    str, StringConstraints(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$", max_length=2000)
-]
+# Any text whose letters are seen: what is shown is escaped where it is shown.
+Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)]
+Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_plain_lines)]
 Url = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s\x00-\x1f\x7f-\x9f\"'<>\\]+)?$", max_length=200)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Seconds = Annotated[float, Field(ge=0, le=10**9)]
+# A corrected score has no lower bound but that of a control where all but one of a million were answered.
+Corrected = Annotated[float, Field(ge=-1e6, le=1)]
+Ratio = Annotated[float, Field(ge=0, le=1e6)]
+
+_CLOSE = 1e-9
+"""What a figure may be off by where it follows from others: sums are made in any order."""
+
+MOST_ROWS = 200_000
+"""A file of samples has no more rows."""
 
 
 class _Value(BaseModel):
@@ -43,13 +78,20 @@ class AxisScore(_Value):
     """
 
     accuracy: Share
-    control: Share
-    corrected: float
-    low: float
-    high: float
+    control: Annotated[float, Field(ge=0, lt=1)]
+    corrected: Corrected
+    low: Corrected
+    high: Corrected
     rows: Count
     entities: Count
     control_rows: Count
+
+    @model_validator(mode="after")
+    def _follows(self) -> Self:
+        _check_follows("corrected", self.corrected, (self.accuracy - self.control) / (1 - self.control))
+        if self.low > self.high:
+            raise ValueError(f"low must not lie above high (got {self.low} and {self.high})")
+        return self
 
 
 class Retention(_Value):
@@ -57,19 +99,39 @@ class Retention(_Value):
 
     accuracy: Share
     base: Share
-    kept: float
+    kept: Ratio
     rows: Count
+
+    @model_validator(mode="after")
+    def _follows(self) -> Self:
+        if self.base > 0:
+            _check_follows("kept", self.kept, self.accuracy / self.base)
+        return self
 
 
 class Scores(_Value):
     """Every axis, and their unweighted mean with its 95 % interval (entities resampled) and standard error."""
 
-    headline: float
-    low: float
-    high: float
-    stderr: Annotated[float, Field(ge=0)]
+    headline: Corrected
+    low: Corrected
+    high: Corrected
+    stderr: Ratio
     axes: dict[AxisName, AxisScore]
     retention: Retention | None = None
+
+    @model_validator(mode="after")
+    def _follows(self) -> Self:
+        if missing := [axis for axis in get_args(AxisName) if axis not in self.axes]:
+            raise ValueError(f"axes must have all five (lacks {', '.join(missing)})")
+        _check_follows("headline", self.headline, sum(axis.corrected for axis in self.axes.values()) / len(self.axes))
+        if not self.low - _CLOSE <= self.headline <= self.high + _CLOSE:
+            raise ValueError(f"headline must lie in low to high (got {self.headline} and {self.low} to {self.high})")
+        return self
+
+
+def _check_follows(name: str, said: float, found: float) -> None:
+    if not isclose(said, found, rel_tol=_CLOSE, abs_tol=_CLOSE):
+        raise ValueError(f"{name} must be {found}, as the other figures give (got {said})")
 
 
 class Released(_Value):
@@ -116,7 +178,7 @@ class Samples(_Value):
     """The file of samples beside the entry: its sha256, and how many rows it has."""
 
     sha256: Digest
-    rows: Count
+    rows: Annotated[int, Field(ge=0, le=MOST_ROWS)]
 
 
 class Rerun(_Value):
@@ -157,7 +219,7 @@ class Entry(_Value):
     id: Id
     track: TrackName
     kind: Kind
-    title: Annotated[Line, StringConstraints(min_length=1, max_length=80)]
+    title: Annotated[Line, StringConstraints(min_length=1, max_length=80), AfterValidator(_not_blank)]
     authors: Line = ""
     description: Text = ""
     url: Url = ""

@@ -9,6 +9,7 @@ from typing import Any
 from kbench.leaderboard.axes import AXES, axes_of
 from kbench.leaderboard.entry import AxisName, Entry
 from kbench.leaderboard.folder import samples_path
+from kbench.leaderboard.letters import shown
 from kbench.leaderboard.samples import read_bytes, rows_of
 from kbench.leaderboard.wording import short
 
@@ -54,11 +55,16 @@ def _example(row: dict[str, Any], axis: AxisName, right: bool) -> Example:
     return Example(
         axis,
         right,
-        short(row["prompt"] or "", _LONGEST),
-        short(row["prediction"] or "", _LONGEST),
-        tuple(short(answer or "", _LONGEST) for answer in (row["answers"] or [])[:8]),
-        tuple(short(fact or "", _LONGEST) for fact in (row["facts"] or [])[:8]),
+        _text(row["prompt"]),
+        _text(row["prediction"]),
+        tuple(map(_text, (row["answers"] or [])[:8])),
+        tuple(map(_text, (row["facts"] or [])[:8])),
     )
+
+
+def _text(text: str | None) -> str:
+    """A text as it is shown: short, and what cannot be seen as a sign."""
+    return shown(short(text or "", _LONGEST))
 
 
 def _digest(text: str) -> str:

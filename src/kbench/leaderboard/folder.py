@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from kbench.errors import OutputError
 from kbench.leaderboard.entry import Entry
+from kbench.leaderboard.letters import named
 from kbench.leaderboard.tracks import entry_recipe
 from kbench.store import write_json
 
@@ -20,18 +21,19 @@ MOST_BYTES = 256 * 1024
 
 def read_entry(path: Path) -> Entry:
     """The entry in a file. Raises OutputError of one line where there is none, or it is none."""
+    where = named(path)
     try:
         if not path.is_file():
-            raise OutputError(f"no entry at {path}: give its file, or its id and --entries DIR")
+            raise OutputError(f"no entry at {where}: give its file, or its id and --entries DIR")
         with path.open("rb") as stream:
             content = stream.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise OutputError(f"{path} is too large for an entry: expected at most {MOST_BYTES:,} bytes")
+            raise OutputError(f"{where} is too large for an entry: expected at most {MOST_BYTES:,} bytes")
         raw = json.loads(content.decode("utf-8"), parse_constant=_no_number)
-        entry = entry_from(raw, str(path))
+        entry = entry_from(raw, where)
     except (OSError, ValueError, RecursionError) as error:
-        raise OutputError(f"cannot read the entry {path}: {str(error)[:200]}") from None
-    entry_recipe(entry.recipe, f"{path}: recipe")
+        raise OutputError(f"cannot read the entry {where}: {str(error)[:200]}") from None
+    entry_recipe(entry.recipe, f"{where}: recipe")
     return entry
 
 
@@ -42,8 +44,9 @@ def entry_from(values: Any, where: str) -> Entry:
     except ValidationError as errors:
         first = errors.errors(include_url=False)[0]
         key = ".".join(repr(part)[1:-1][:40] if isinstance(part, str) else str(part) for part in first["loc"])
-        what = first["msg"].splitlines()[0][:160]
-        raise OutputError(f"{where}: {key or 'the whole'}: {what} (got {str(first['input'])[:60]!r})") from None
+        what = first["msg"].splitlines()[0].removeprefix("Value error, ")[:160]
+        got = "" if first["type"] == "value_error" else f" (got {str(first['input'])[:60]!r})"
+        raise OutputError(f"{where}: {key or 'the whole'}: {what}{got}") from None
 
 
 def _no_number(name: str) -> NoReturn:
@@ -53,12 +56,12 @@ def _no_number(name: str) -> NoReturn:
 def read_entries(folder: Path) -> list[Entry]:
     """Every entry of a folder, by id. Raises OutputError where one cannot be read or its file has another name."""
     if not folder.is_dir():
-        raise OutputError(f"no entries at {folder}: give --entries, a folder of <id>.json files")
+        raise OutputError(f"no entries at {named(folder)}: give --entries, a folder of <id>.json files")
     found = []
     for path in sorted(folder.glob("*.json")):
         entry = read_entry(path)
         if path.stem != entry.id:
-            raise OutputError(f"{path} holds the entry {entry.id!r}: rename the file to {entry.id}.json")
+            raise OutputError(f"{named(path)} holds the entry {entry.id!r}: rename the file to {entry.id}.json")
         found.append(entry)
     return found
 

@@ -67,7 +67,7 @@ def questions_of(release: Release, items: Iterable[Item], *, prompts: bool = Tru
 def check_answers(rows: Sequence[Mapping[str, Any]], questions: Mapping[str, Question], where: str) -> None:
     """Raise OutputError, which names the first, unless each question is answered once, as it is, and judged as it is.
 
-    A row without a verdict counts as wrong, and is left as it is.
+    A row without a verdict counts as wrong, and is left as it is, unless its prediction is right.
     """
     ids = [row["id"] for row in rows]
     seen = set[str]()
@@ -100,8 +100,8 @@ def _check_answer(row: Mapping[str, Any], question: Question, where: str) -> Non
     if not isinstance(said, str) or len(said) > MOST_LETTERS:
         got = f"{len(said):,}" if isinstance(said, str) else "none"
         raise OutputError(f"{where}: the prediction of {name} must have at most {MOST_LETTERS:,} letters (got {got})")
-    if right is not None and right != exact_match(said, question["answers"]):
-        verdict = "right" if right else "wrong"
+    if bool(right) != exact_match(said, question["answers"]):
+        verdict = "unscored" if right is None else "right" if right else "wrong"
         raise OutputError(
             f"{where}: {name} is marked {verdict}, but its prediction is {_short(said)} "
             f"and its answers are {_short(question['answers'])}: the samples were changed"

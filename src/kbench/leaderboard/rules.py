@@ -19,6 +19,12 @@ PROMPTS: Mapping[Kind, tuple[str, ...]] = {
 MOST_TOKENS = 32
 """The longest reply of the lab's models, as `kbench eval` has it where nothing is said."""
 
+DIGESTS = ("weights", "tokenizer", "adapter", "settings")
+"""What pins a model."""
+
+ARTICLE_PASSES: Mapping[str, int] = {"4fd4e6d989d08e4593a317ad3907e53cdee9375ba7e530a5e84d10cbba29bd25": 33_880}
+"""The tokens of one pass over the articles in those of the lab's base, by the published digest of a release."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -51,6 +57,8 @@ def check_claim(entry: Entry, rules: Rules, where: str) -> None:
     _check_base(entry, rules, where)
     _check_asked(entry, where)
     entry_recipe(entry.recipe, f"{where}: recipe")
+    if strange := next((name for name in entry.model.digests if name not in DIGESTS), None):
+        raise OutputError(f"{where}: {strange[:60]!r} is no digest of a model: have {', '.join(DIGESTS)}")
     if entry.is_reference:
         if entry.recipe or entry.cost.tokens:
             raise OutputError(f"{where}: a {entry.kind} is not trained, expected no recipe and no tokens")
@@ -85,6 +93,12 @@ def _check_base(entry: Entry, rules: Rules, where: str) -> None:
             raise OutputError(
                 f"{where} stands on another base of the lab than the leaderboard's: expected the recipe's digest "
                 f"{rules.bases[entry.kind]}, got {base.recipe}: train with `--model lab`"
+            )
+        once = ARTICLE_PASSES.get(entry.release.digest)
+        if once is not None and entry.article_pass != once:
+            raise OutputError(
+                f"{where}: one pass over the articles of {entry.release.name} has {once:,} tokens "
+                f"(got article_pass = {entry.article_pass:,})"
             )
     elif entry.is_reference:
         raise OutputError(f"{where}: the {entry.kind} is a base of the lab, not {base.model}")

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kbench.disk import whole_or_not_at_all
 from kbench.errors import OutputError
+from kbench.leaderboard.entry import MOST_ROWS
+from kbench.leaderboard.letters import named
+from kbench.leaderboard.parquet_pages import PLAIN, RLE, pages_of
 
 _TEXT, _TEXTS = pa.string(), pa.list_(pa.field("element", pa.string()))
 
@@ -39,6 +43,12 @@ MOST_UNPACKED, MOST_A_ROW = 1 << 30, 8192
 
 _MOST_VALUES = 64
 """How many facts or answers a question has at most, on average."""
+
+MOST_TEXT = 64 * 1024
+"""How many bytes one text has at most."""
+
+_AT_ONCE = 256
+"""How many rows are read at a time."""
 
 _AS_THEY_ARE = {"PLAIN", "RLE", "BIT_PACKED"}
 """Encodings that say no value twice: what is read of a column is then no larger than its footer says."""
@@ -74,30 +84,38 @@ def read_bytes(path: Path, sha256: str) -> bytes:
 
     Raises OutputError where there is none, it is too large (nothing of it is read then), or it is another.
     """
+    where = named(path)
     try:
         if not path.is_file():
-            raise OutputError(f"no samples at {path}: they lie beside the entry: {_ADVICE}")
+            raise OutputError(f"no samples at {where}: they lie beside the entry: {_ADVICE}")
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise OutputError(f"{path} is too large for samples: {size:,} bytes, expected at most {MOST_BYTES:,}")
+            raise OutputError(f"{where} is too large for samples: {size:,} bytes, expected at most {MOST_BYTES:,}")
         with path.open("rb") as stream:
             content = stream.read(MOST_BYTES)
     except OSError as error:
-        raise OutputError(f"cannot read the samples {path}: {error.strerror}") from None
+        raise OutputError(f"cannot read the samples {where}: {error.strerror}") from None
     if sha256_of(content) != sha256:
-        raise OutputError(f"{path} is not the entry's: its sha256 is {sha256_of(content)}, the entry says {sha256}")
+        raise OutputError(f"{where} is not the entry's: its sha256 is {sha256_of(content)}, the entry says {sha256}")
     return content
 
 
 def rows_of(content: bytes, expected: int, where: str) -> list[dict[str, Any]]:
     """The rows that a file of samples holds, if they are as many as expected, in the columns of `SCHEMA`.
 
-    The footer is read first: a file that would not fit into memory is refused by it. Raises OutputError.
+    The footer and the headers of the pages are read first: a file that would not fit into memory is refused by them.
+    Then a few rows are read at a time. Raises OutputError.
     """
+    if expected > MOST_ROWS:
+        raise OutputError(f"{where}: samples have at most {MOST_ROWS:,} rows (expected {expected:,})")
     try:
         file = pq.ParquetFile(io.BytesIO(content))
         _check_footer(file, expected, where)
-        rows: list[dict[str, Any]] = file.read().to_pylist()
+        _check_pages(content, file.metadata, expected, where)
+        rows: list[dict[str, Any]] = []
+        for batch in file.iter_batches(batch_size=_AT_ONCE, use_threads=False):
+            _check_texts(batch, where)
+            rows += batch.to_pylist()
         return rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise OutputError(f"{where} is no Parquet file of samples: {str(error).splitlines()[0][:120]}") from None
@@ -111,18 +129,52 @@ def _check_footer(file: pq.ParquetFile, expected: int, where: str) -> None:
         have = ", ".join(f"{field.name}: {field.type}" for field in file.schema_arrow)[:200]
         want = ", ".join(SCHEMA.names)
         raise OutputError(f"{where} has other columns than samples ({have}): expected {want}: {_ADVICE}")
-    chunks = [held.row_group(g).column(c) for g in range(held.num_row_groups) for c in range(held.num_columns)]
-    unpacked = sum(max(chunk.total_uncompressed_size, chunk.total_compressed_size) for chunk in chunks)
-    values = max((chunk.num_values for chunk in chunks), default=0)
+    unpacked = sum(max(chunk.total_uncompressed_size, chunk.total_compressed_size) for chunk in _chunks(held))
+    values = max((chunk.num_values for chunk in _chunks(held)), default=0)
+    _check_size(unpacked, values, expected, where)
+    for chunk in _chunks(held):
+        if strange := set(chunk.encodings) - _AS_THEY_ARE:
+            raise OutputError(
+                f"{where}: the column {chunk.path_in_schema} is encoded as {min(strange)}, "
+                f"which may unpack to any size: {_ADVICE}"
+            )
+
+
+def _chunks(held: pq.FileMetaData) -> list[pq.ColumnChunkMetaData]:
+    return [held.row_group(g).column(c) for g in range(held.num_row_groups) for c in range(held.num_columns)]
+
+
+def _check_pages(content: bytes, held: pq.FileMetaData, expected: int, where: str) -> None:
+    """The same of the pages themselves: a footer may say less than there is."""
+    unpacked, most = 0, 0
+    if sum(max(0, chunk.total_compressed_size) for chunk in _chunks(held)) > len(content):
+        raise OutputError(f"{where} says that its columns are longer than itself: {_ADVICE}")
+    for chunk in _chunks(held):
+        values = 0
+        if chunk.has_dictionary_page:
+            raise OutputError(f"{where}: {chunk.path_in_schema} says that it has a dictionary: {_ADVICE}")
+        for page in pages_of(content, chunk.data_page_offset, chunk.total_compressed_size):
+            if page.is_dictionary or page.encoding not in (PLAIN, RLE):
+                raise OutputError(f"{where}: a page of {chunk.path_in_schema} may unpack to any size: {_ADVICE}")
+            unpacked, values = unpacked + page.unpacked, values + page.values
+        most = max(most, values)
+    _check_size(unpacked, most, expected, where)
+
+
+def _check_size(unpacked: int, values: int, expected: int, where: str) -> None:
     most = min(MOST_UNPACKED, MOST_A_ROW * expected)
     if unpacked > most or values > _MOST_VALUES * expected:
         raise OutputError(
             f"{where} unpacks to {unpacked:,} bytes and {values:,} values in a column, "
             f"expected at most {most:,} and {_MOST_VALUES * expected:,}: {_ADVICE}"
         )
-    for chunk in chunks:
-        if strange := set(chunk.encodings) - _AS_THEY_ARE:
+
+
+def _check_texts(batch: pa.RecordBatch, where: str) -> None:
+    for name, column in zip(SCHEMA.names, batch.columns, strict=True):
+        texts = column.flatten() if pa.types.is_list(column.type) else column
+        longest = pc.max(pc.binary_length(texts)).as_py() if pa.types.is_string(texts.type) else 0
+        if (longest or 0) > MOST_TEXT:
             raise OutputError(
-                f"{where}: the column {chunk.path_in_schema} is encoded as {min(strange)}, "
-                f"which may unpack to any size: {_ADVICE}"
+                f"{where}: the column {name} has a text of {longest:,} bytes, expected at most {MOST_TEXT:,}: {_ADVICE}"
             )

@@ -37,6 +37,7 @@ def build_site(entries: Path, out: Path) -> Site:
     pages = site_files(entries)
     prepare_folder(out, LIST)
     before = _listed(out / LIST)
+    _check_places(out, {*before, *pages})
     (out / "entries").mkdir(exist_ok=True)
     write_json(out / LIST, {"format": 1, "files": sorted({*before, *pages})})  # a build cut off can be told and mended
     for name, text in pages.items():
@@ -66,10 +67,25 @@ def site_files(entries: Path) -> dict[str, str]:
 
 
 def _listed(path: Path) -> set[str]:
-    if not path.exists():
+    """The files that an earlier build wrote. Raises OutputError where the list is not one that a build writes."""
+    if not path.exists() and not path.is_symlink():
         return set()
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))["files"]
-        return {name for name in names if _OURS.fullmatch(name)}
-    except (OSError, ValueError, TypeError, KeyError):
-        raise OutputError(f"{path} is no list of a site's files: give another --out") from None
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        about = None
+    files = about.get("files") if isinstance(about, dict) and about.keys() == {"format", "files"} else None
+    if not isinstance(files, list) or about["format"] != 1 or not all(isinstance(name, str) for name in files):
+        raise OutputError(f"{path} is no list of a site's files: give another --out")
+    return {name for name in files if _OURS.fullmatch(name)}
+
+
+def _check_places(out: Path, names: set[str]) -> None:
+    """Raise OutputError where a file of the site would be written or taken away elsewhere, or where it cannot be."""
+    folder = out / "entries"
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        what = "a link to another place" if folder.is_symlink() else "a file"
+        raise OutputError(f"{folder} is {what}, expected a folder: give another --out")
+    for name in sorted(names):
+        if (out / name).is_dir():
+            raise OutputError(f"{out / name} is a folder, expected a file of the site: give another --out")

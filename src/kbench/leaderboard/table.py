@@ -103,7 +103,7 @@ def sections(lines: Iterable[Line], track: TrackName | None = None) -> list[Sect
         mine = [line for line in wanted if line.entry.track == name]
         theirs = [line for line in mine if not line.entry.is_reference]
         done = [line for line in theirs if line.reproduced]
-        for group in dict.fromkeys(line.group for line in done):
+        for group in sorted({line.group for line in done}, reverse=True):  # the largest class first
             found.append(_section(name, _title(group), [line for line in done if line.group == group]))
         found.append(_section(name, "self-reported: nobody re-ran it yet", [x for x in theirs if not x.reproduced]))
         found.append(_section(name, "references", [line for line in mine if line.entry.is_reference]))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from kbench.benchmarks.defaults import open_values
@@ -10,12 +11,14 @@ from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.recipe_file import recipe_of
 from kbench.errors import SpecError
 from kbench.leaderboard.entry import Kind, TrackName
+from kbench.leaderboard.letters import is_plain
 
 LAB = "lab"
 """The base that is built from scratch for the release, by the lab's recipe."""
 
-PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
-"""A model of the Hub at a commit."""
+_NAME = r"(?!\S*(?:--|\.\.|\.git@))[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
+PINNED = re.compile(rf"{_NAME}/{_NAME}@[0-9a-f]{{40}}")
+"""A model of the Hub at a commit, by the Hub's rules of names: no `..` or `--`, no dot or hyphen at an end."""
 
 CLASSES: tuple[int, ...] = (1, 4, 16)
 """Methods are ranked among those that trained on at most so many times the tokens of one pass over the articles."""
@@ -72,6 +75,8 @@ def entry_recipe(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     for key, value in values.items():
         if key not in KEYS:
             raise SpecError(f"{where}: {key[:60]!r} is no key of a leaderboard recipe: have {', '.join(KEYS)}")
+        if not _is_told(value):
+            raise SpecError(f"{where}: the value of {key} is null, endless or has unseen letters: leave it out")
         if not _is_short(value):
             raise SpecError(
                 f"{where}: the value of {key} is too long: expected a number, at most 60 letters, or 64 of these"
@@ -84,13 +89,22 @@ def entry_recipe(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     return dict(values)
 
 
+def _is_told(value: Any) -> bool:
+    """Whether a recipe's file can say a value, on one line that is read as it is written."""
+    if isinstance(value, list):
+        return all(not isinstance(part, list) and _is_told(part) for part in value)
+    if isinstance(value, float):
+        return isfinite(value)
+    return value is not None and (not isinstance(value, str) or is_plain(value))
+
+
 def _is_short(value: Any) -> bool:
     """Whether an error can show a value: nothing nested, no long text, no number of a thousand digits."""
     if isinstance(value, list):
         return len(value) <= 64 and all(not isinstance(part, list) and _is_short(part) for part in value)
     if isinstance(value, int):
         return abs(value) < 10**16
-    return len(value) <= 60 if isinstance(value, str) else value is None or isinstance(value, float)
+    return len(value) <= 60 if isinstance(value, str) else isinstance(value, float)
 
 
 def stated(recipe: TrainRecipe, lab: bool) -> dict[str, Any]:
