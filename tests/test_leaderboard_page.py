@@ -121,6 +121,7 @@ def test_only_reproduced_entries_are_shown_until_the_reader_asks_for_all(site: P
         assert names(page)[-2:] == ["claimed", "hostile"]
         page.get_by_label("Tokens").first.select_option("4")
         assert [n for n in names(page) if n not in ("floor", "ceiling")] == [
+            "tuned",
             "mixed",
             "reversal",
             "qa-4",

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,7 +14,12 @@ import pytest
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
+from transformers import AutoTokenizer
+
+from kbench.benchmarks import diet, packing
 from kbench.benchmarks.asked_recipe import fitting, train_recipe
+from kbench.benchmarks.packing import training_rows
+from kbench.benchmarks.recipe import TrainRecipe
 from kbench.benchmarks.results import RUN, read_samples
 from kbench.benchmarks.run import train_run
 from kbench.benchmarks.scoring import score
@@ -22,14 +27,16 @@ from kbench.errors import KbenchError
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
 from kbench.ids import json_digest
-from kbench.leaderboard import training, worlds
+from kbench.leaderboard import rerun, training, worlds
 from kbench.leaderboard.axes import scores_of
+from kbench.leaderboard.begun import TOKEN, begin_work
 from kbench.leaderboard.closed import closed_copy
 from kbench.leaderboard.entry import Asked, Base, Cost, Entry, Model, Released, Samples
 from kbench.leaderboard.folder import read_entry, write_entry
 from kbench.leaderboard.passes import article_pass
 from kbench.leaderboard.standing import is_reproduced
-from kbench.leaderboard.training import trainer
+from kbench.leaderboard.tracks import entry_recipe
+from kbench.leaderboard.training import shown_tokens, trainer
 from kbench.leaderboard.verify import Verified, keep, verify
 from kbench.leaderboard.worlds import World, twin_of, world_of
 from kbench.studies.lab import LabRecipe, lab_base
@@ -185,6 +192,22 @@ def test_what_a_private_world_is_made_of_stays_in_its_folder(private: World, hon
     assert not [name for name, held in files_under(private.folder).items() if SEED.encode() in held]
 
 
+def test_one_seed_gives_one_commitment_in_whatever_folder(private: World, tmp_path: Path) -> None:
+    again = twin_of("kbench-methods", RECIPE, tmp_path / "again", SEED)
+    assert again.commitment == private.commitment
+    assert again.release.digest == private.release.digest
+    assert twin_of("kbench-tiny", RECIPE, tmp_path / "other", SEED).commitment != private.commitment
+
+
+def test_a_private_world_of_another_seed_or_salt_is_refused(tmp_path: Path) -> None:
+    generate(replace(RECIPE, seed=SEED, private=True), tmp_path / "release")  # by a salt that was drawn
+    for seed in (SEED, "another seed that nobody is told"):
+        with pytest.raises(
+            KbenchError, match="holds a private world of another seed, or of another salt: give another"
+        ):
+            twin_of("kbench-methods", RECIPE, tmp_path, seed)
+
+
 STAGES = {"the base": 0.29, "the training": 0.59, "the scoring": 0.8}
 
 
@@ -200,12 +223,38 @@ def test_a_verification_stopped_at_any_stage_goes_on(
 
         with pytest.raises(KeyboardInterrupt):
             verify(honest, world, None, pool, stop)
-    trained = tmp_path / "honest" / "run" / RUN
+    trained = tmp_path / "entries" / "honest" / "run" / RUN
     before = trained.stat().st_mtime_ns
     done = verify(honest, world, None, pool)
     assert not done.against
     assert done.same_weights
     assert trained.stat().st_mtime_ns == before
+
+
+def test_a_work_folder_that_somebody_else_prepared_is_refused(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    begin_work(begun)
+    begin_work(begun)  # it goes on
+    assert files_under(begun).keys() == {TOKEN}
+    foreign, without, copied = tmp_path / "foreign", tmp_path / "without", tmp_path / "copied"
+    for folder, token in ((foreign, "0" * 32), (without, None), (copied, (begun / TOKEN).read_text())):
+        planted = folder / "public" / "kbench-methods" / "entries" / "honest" / "run" / RUN
+        planted.parent.mkdir(parents=True)
+        planted.write_text("{}", encoding="utf-8")
+        if token:
+            (folder / TOKEN).write_text(token, encoding="utf-8")
+        with pytest.raises(KbenchError, match="was not begun by this machine's verify: give an --out that does not"):
+            begin_work(folder)
+    (begun / TOKEN).write_text("1" * 32, encoding="utf-8")
+    with pytest.raises(KbenchError, match="was not begun by this machine's verify"):
+        begin_work(begun)
+
+
+def test_an_empty_work_folder_is_begun_and_a_file_is_refused(tmp_path: Path) -> None:
+    begin_work(tmp_path)
+    assert (tmp_path / TOKEN).is_file()
+    with pytest.raises(KbenchError, match="is a file, not a folder"):
+        begin_work(tmp_path / TOKEN)
 
 
 REFUSED = [
@@ -222,6 +271,7 @@ REFUSED = [
     ({"track": "models", "kind": "model"}, "is ranked by a private world: give --seed-file FILE, or KBENCH_SEED"),
     ({"recipe": {"styles": ["qa"], "epochs": 200}}, "expected at most"),
     ({"recipe": {"styles": ["qa"], "tokens": 10**9}}, "the recipe shows about 1,500,000,000 tokens"),
+    ({"cost__tokens": 5}, "tokens, and the entry says that 5 were trained: it is not the recipe of this entry"),
     ({"recipe": {"styles": ["tone"]}}, "has no style 'tone' to train on"),
 ]
 
@@ -236,6 +286,79 @@ def test_an_entry_that_cannot_be_run_again_is_refused(
     assert "\n" not in str(found.value)
 
 
+@pytest.mark.parametrize("name", ["release", "closed", "bases"])
+def test_an_entry_called_as_a_folder_of_verify_writes_nothing_there(
+    name: str, honest: Entry, public: World, pool: Executor
+) -> None:
+    before = set(files_under(public.folder / name))
+    with pytest.raises(KbenchError, match="has no style 'tone' to train on"):
+        verify(edited(honest, id=name, recipe={"styles": ["tone"]}), public, None, pool)
+    assert set(files_under(public.folder / name)) == before
+
+
+def test_a_model_that_would_train_on_more_than_it_says_is_refused(
+    honest: Entry, public: World, private: World, pool: Executor
+) -> None:
+    model = edited(honest, id="model", track="models", kind="model", recipe={"styles": ["qa"], "tokens": 10**9})
+    with pytest.raises(KbenchError, match="the recipe shows about 1,500,000,000 tokens, and the entry says that"):
+        verify(model, public, private, pool)
+
+
+class Death:
+    """What ends the process that reads it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], Any], tuple[int]]:
+        return os._exit, (1,)
+
+
+def test_a_training_that_dies_is_told_of_its_entry_and_the_next_one_gets_a_new_process(
+    honest: Entry, public: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rerun, "train", Death())
+    with trainer() as pool:
+        first = pool.submit(os.getpid).result()
+        for name in ("one", "two"):
+            with pytest.raises(KbenchError, match=f"the process that trained {name} died, perhaps") as found:
+                verify(edited(honest, id=name), public, None, pool)
+            assert "--workers" not in str(found.value)
+        assert pool.submit(os.getpid).result() != first
+
+
+RECKONED: list[dict[str, Any]] = [
+    {"styles": ("qa", "article"), "epochs": 3},
+    {"styles": ("qa",), "replay": 0.5},
+    {"styles": ("qa",), "replay": 0.25, "known_at_end": 0.3, "epochs": 2},
+    {"styles": ("article",), "permutations": 16, "exposures": 9},
+    {"styles": ("article", "statement"), "tokens": 7000, "replay": 0.5},
+]
+
+
+@pytest.mark.parametrize("fields", RECKONED)
+def test_the_tokens_reckoned_before_a_training_are_about_those_that_it_shows(
+    fields: dict[str, Any], public: World
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(lab_base(public.release, public.bases, SMALL).path)
+    recipe = TrainRecipe(**fields)
+    shown = training_rows(public.closed, tokenizer, recipe).tokens
+    assert shown * 0.95 < shown_tokens(public.closed, tokenizer, recipe) <= shown * 1.01
+
+
+def test_tokens_are_reckoned_without_laying_out_what_is_shown(public: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(lab_base(public.release, public.bases, SMALL).path)
+    for name in ("lay", "passes", "replay"):
+        monkeypatch.delattr(packing, name)
+    monkeypatch.delattr(diet, "orders_of")
+    most = TrainRecipe(("qa", "article"), exposures=1024, permutations=16, replay=0.9, known_at_end=0.9)
+    assert shown_tokens(public.closed, tokenizer, most) > 10**6
+
+
+@pytest.mark.parametrize("key", ["replay", "known_at_end"])
+def test_a_recipe_that_hardly_teaches_is_refused(key: str) -> None:
+    assert entry_recipe({"styles": ["qa"], key: 0.9}, "mine")[key] == 0.9
+    with pytest.raises(KbenchError, match=f"mine: {key} must lie in 0 to 0.9 for the leaderboard"):
+        entry_recipe({"styles": ["qa"], key: 0.999999}, "mine")
+
+
 def claiming(entry: Entry, headline: float, half: float) -> Entry:
     made = made_scores(headline, half, kept=None)
     return edited(entry, id="boast", scores=made.model_copy(update={"retention": entry.scores.retention}))
@@ -243,11 +366,12 @@ def claiming(entry: Entry, headline: float, half: float) -> Entry:
 
 def test_a_claim_that_is_not_found_again_is_told(honest: Entry, public: World, pool: Executor) -> None:
     boast = claiming(honest, 0.9, 0.02)
-    done = verify(edited(boast, cost__tokens=5, article_pass=10**9), public, None, pool)
+    tokens = honest.cost.tokens + 1
+    done = verify(edited(boast, cost__tokens=tokens, article_pass=10**9), public, None, pool)
     assert len(done.against) == 3
     assert done.entry.reproduced is None
     assert "boast: NOT reproduced: the headline is 0.900 (0.880 to 0.920) by the entry and" in done.told
-    assert "the entry says 5 trained tokens, the re-run" in done.told
+    assert f"the entry says {tokens:,} trained tokens, the re-run {tokens - 1:,}" in done.told
     assert "the entry says 1,000,000,000 tokens in one pass over the articles, the re-run" in done.told
     assert "(the same weights, digit for digit; headline 0.900 claimed" in done.told
 
@@ -280,15 +404,10 @@ def test_the_command_writes_what_it_found_and_leaves_a_false_claim_as_it_was(
     monkeypatch.setattr(worlds, "public_world", lambda name, folder, at: public)
     monkeypatch.setattr(worlds, "private_world", lambda name, folder, seed: private)
     monkeypatch.setattr(training, "trainer", lambda: nullcontext(pool))
-    words = [
-        "--all",
-        "--entries",
-        str(entries),
-        "--seed-file",
-        str(tmp_path / "seed.txt"),
-        "--out",
-        str(tmp_path / "w"),
-    ]
+    chosen = ["--all", "--entries", str(entries), "--seed-file", str(tmp_path / "seed.txt")]
+    words = [*chosen, "--out", str(tmp_path / "w")]
+    assert run(monkeypatch, "leaderboard", "verify", *chosen, "--out", str(entries)) == 1
+    assert "was not begun by this machine's verify" in capfd.readouterr().err
     assert run(monkeypatch, "leaderboard", "verify", *words) == 1
     said = capfd.readouterr()
     assert "boast: NOT reproduced" in said.out

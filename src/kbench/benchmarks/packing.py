@@ -185,6 +185,19 @@ def training_rows(release: Release, tokenizer: Any, recipe: TrainRecipe) -> Pack
     )
 
 
+def taught_tokens(release: Release, tokenizer: Any, recipe: TrainRecipe) -> int:
+    """About how many tokens a pass over what a recipe teaches has, without what is replayed or known at the end.
+
+    Each text is read once, however often it is shown; of several wordings the mean counts. Only `train` is opened.
+    """
+    diet = Diet(release, recipe)
+    return sum(
+        lesson.repeat * tokens_of(texts) // len(texts)
+        for style in recipe.styles
+        for lesson, texts in _learned(diet, style, tokenizer)
+    )
+
+
 def _is_ordered(recipe: TrainRecipe, epochs: int) -> bool:
     """Whether the rows are to be read as they stand: what comes first is part of the recipe."""
     in_turn = recipe.order == "sequence" or recipe.curriculum != "none"

@@ -41,6 +41,7 @@ def verify(
     found = {path: _read(path) for path in paths}
     _need(list(found.values()))
     from kbench.generator.seeds import VARIABLE, private_seed
+    from kbench.leaderboard.begun import begin_work
     from kbench.leaderboard.training import trainer
     from kbench.leaderboard.verify import check_runnable, keep
     from kbench.leaderboard.verify import verify as verify_entry
@@ -49,6 +50,7 @@ def verify(
     seed = private_seed(seed_file) if seed_file or os.environ.get(VARIABLE, "").strip() else None
     if release and len({entry.release.name for entry in found.values()}) > 1:
         raise SpecError(f"--release {release} is one release, and the entries are of several: verify them one by one")
+    begin_work(out)
 
     @cache
     def worlds(name: str) -> "tuple[World, World | None]":

@@ -33,6 +33,8 @@ class Recipe:
     templates: str | None = None
     private: bool = False
     """Whether the seed is a secret: the manifest then keeps a salted commitment to it."""
+    salt: str | None = field(default=None, repr=False)
+    """The salt of that commitment; None where it is that of what was begun, else one that nobody can foresee."""
 
     def pack(self) -> Pack:
         """The template pack, as the spec needs it."""
@@ -44,7 +46,7 @@ class Recipe:
 
     def describe(self, pack: Pack, before: dict[str, Any] | None = None) -> dict[str, Any]:
         """The recipe as the manifest keeps it; `before` is what an unfinished or finished release says of its own."""
-        seed = commitment(self.seed, salt_of(before)) if self.private else self.seed
+        seed = commitment(self.seed, self.salt or salt_of(before)) if self.private else self.seed
         book = self.spec.book if isinstance(self.spec, FactSpec) else None
         return {
             "generator": __version__,

@@ -7,7 +7,7 @@ from kbench.ids import json_digest
 from kbench.leaderboard.entry import Kind
 from kbench.studies.lab import LabRecipe
 
-OPEN_BOOK: Mapping[str, Any] = {}
+OPEN_BOOK: Mapping[str, Any] = {"reader": 3}
 """What the ceiling's base has otherwise than the base of all methods."""
 
 

@@ -75,7 +75,7 @@ def _board(track: Track, lines: Sequence[Line]) -> Board:
     bases = tuple(sorted({line.entry.base.model for line in own}))
     releases = {line.entry.release.name for line in own}
     groups = []
-    for of in sorted({line.group for line in ranked}, key=lambda group: (group[:-1], _place(group))):
+    for of in sorted({line.group for line in ranked}, key=_place):
         mine = [line for line in ranked if line.group == of]
         title = _title(mine[0].entry, several=len(bases) > 1 or len(releases) > 1)
         groups.append(Group(title, tuple(mine)))
@@ -91,9 +91,10 @@ def _board(track: Track, lines: Sequence[Line]) -> Board:
     return Board(track, tuple(groups), classes if track.name == "methods" else (), bases)
 
 
-def _place(group: tuple[str, ...]) -> str:
-    """Where a group comes: what is over the largest class (written 0) comes last."""
-    return group[-1].replace(" 0", "~")
+def _place(group: tuple[str, ...]) -> tuple[tuple[str, ...], bool, int]:
+    """Where a group comes: the largest class first, where the best are, and last what is over it."""
+    times = int(group[-1]) if group[0] == "methods" else 0
+    return (group[:-1], times > CLASSES[-1], -times)
 
 
 def _title(entry: Entry, *, several: bool) -> str:

@@ -24,7 +24,7 @@ def read_entry(path: Path) -> Entry:
     where = named(path)
     try:
         if not path.is_file():
-            raise OutputError(f"no entry at {where}: `kbench leaderboard submit` writes one")
+            raise OutputError(f"no entry at {where}: give its file, or its id and --entries DIR")
         with path.open("rb") as stream:
             content = stream.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:

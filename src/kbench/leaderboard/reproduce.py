@@ -18,11 +18,14 @@ def commands(entry: Entry) -> list[str]:
         return []
     release, run, result = entry.release.name, f"{entry.id}-run", f"{entry.id}-result"
     train = ["kbench", "train", "--release", release, "--model", entry.base.model, "--recipe", f"{entry.id}.toml"]
-    asked = ["--chat"] if entry.asked.chat else []
+    asked = [] if entry.asked.prompt == "plain" else ["--prompt", entry.asked.prompt]
+    asked += ["--shots", str(entry.asked.shots)] if entry.asked.shots else []
+    asked += ["--chat"] if entry.asked.chat else []
     asked += [] if entry.base.model == LAB else ["--max-tokens", str(entry.asked.max_tokens)]
+    track = [] if entry.track == "methods" else ["--track", entry.track]
     return [
         shlex.join(["kbench", "generate", "--recipe", release, "--out", release]),
         shlex.join([*train, "--out", run]),
         shlex.join(["kbench", "eval", "--release", release, "--model", run, *asked, "--out", result]),
-        shlex.join(["kbench", "leaderboard", "submit", result, "--id", entry.id, "--title", entry.title]),
+        shlex.join(["kbench", "leaderboard", "submit", result, *track, "--id", entry.id, "--title", entry.title]),
     ]

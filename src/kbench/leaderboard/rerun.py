@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from kbench.benchmarks.asking import Asking
 from kbench.benchmarks.models.protocol import Decoding
 from kbench.benchmarks.prompting import PLAIN, Prompting
 from kbench.benchmarks.results import RESULTS, model_digests, read_samples
-from kbench.errors import ModelError, OutputError
+from kbench.errors import KbenchError, ModelError, OutputError
 from kbench.hub.models import fetch_model
 from kbench.ids import json_digest
 from kbench.leaderboard.axes import scores_of
@@ -30,6 +31,9 @@ Progress = Callable[[float], None]
 """Called with the share that is done."""
 
 _COLUMNS = ["style", "probe", "entity_id", "relation", "fact_ids", "correct"]
+
+ENTRIES = "entries"
+"""Where the runs of entries lie in a world's folder, apart: an entry may be called as another folder there."""
 
 # About where the time goes: base, training, scoring.
 _BASED, _TRAINED = 0.3, 0.6
@@ -58,13 +62,14 @@ def rerun(entry: Entry, world: World, trainer: Executor, progress: Progress = la
     A reference is its base, which is only scored. `trainer` is the process of `training.trainer`.
 
     Raises:
+        KbenchError: the process that trains died.
         ModelError: the base cannot be had, or is not the one that the entry names.
         OutputError: the folder holds another run of this id, or questions are left without a reply.
-        SpecError: the recipe cannot be, or shows too many tokens.
+        SpecError: the recipe cannot be, or shows more tokens than are allowed or claimed.
     """
     base = _base_of(entry, world, lambda share: progress(share * _BASED))
     progress(_BASED)
-    asking, folder = asking_of(entry), world.folder / entry.id
+    asking, folder = asking_of(entry), world.folder / ENTRIES / entry.id
     weights = model_digests(Path(base.path))["weights"]
     base_result = _base_result(world, base, weights, asking)
     if entry.is_reference:
@@ -131,8 +136,17 @@ def _train(entry: Entry, world: World, base: _Base, folder: Path, trainer: Execu
     recipe = train_recipe(world.release, LAB if entry.base.model == LAB else base.path, recipe=toml)
     if base.context is not None:
         recipe = fitting(recipe, base.context, toml, None)
-    order = Order(world.closed.path, base.path, recipe, folder / "run", bounded=entry.track == "methods")
-    about = trainer.submit(train, order).result()
+    # On a private world, which comes after the public one agreed, the same recipe has other texts.
+    claimed = None if world.commitment else entry.cost.tokens
+    bounded = entry.track == "methods"
+    order = Order(world.closed.path, base.path, recipe, folder / "run", bounded=bounded, claimed=claimed)
+    try:
+        about = trainer.submit(train, order).result()
+    except BrokenProcessPool:
+        raise KbenchError(
+            f"the process that trained {entry.id} died, perhaps for want of memory: what was finished is kept: "
+            "run the same command again"
+        ) from None
     took, on = about["trained"], hardware(about["threads"])
     return _Trained(about["weights"], Cost(tokens=took["tokens"], wall_s=took["wall_s"], hardware=on))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
+from math import floor
 from typing import Any, Literal
 
 from kbench.leaderboard.axes import AXES, TITLES
@@ -102,7 +103,7 @@ def sections(lines: Iterable[Line], track: TrackName | None = None) -> list[Sect
         mine = [line for line in wanted if line.entry.track == name]
         theirs = [line for line in mine if not line.entry.is_reference]
         done = [line for line in theirs if line.reproduced]
-        for group in dict.fromkeys(line.group for line in done):
+        for group in sorted({line.group for line in done}, reverse=True):  # the largest class first
             found.append(_section(name, _title(group), [line for line in done if line.group == group]))
         found.append(_section(name, "self-reported: nobody re-ran it yet", [x for x in theirs if not x.reproduced]))
         found.append(_section(name, "references", [line for line in mine if line.entry.is_reference]))
@@ -123,7 +124,7 @@ def signed(value: float, *, plus: bool = False) -> str:
 
 def kept_text(row: Row) -> str:
     """What a row keeps of what the base knew, marked where it is too little."""
-    return "–" if row.kept is None else f"{row.kept:.0%}{' !' if row.fails else ''}"
+    return "–" if row.kept is None else f"{floor(row.kept * 100 + 1e-9)}%{' !' if row.fails else ''}"
 
 
 def apart_text(row: Row) -> str:
@@ -135,9 +136,11 @@ def notes(shown: Iterable[Section]) -> list[str]:
     """What the signs in the table mean, those that stand in it."""
     rows = [row for section in shown for row in section.rows]
     said = {
-        "=: their intervals overlap with that of the best of them": any(row.place.startswith("=") for row in rows),
+        "=: as many entries are clearly better: their whole interval lies above": any(
+            row.place.startswith("=") for row in rows
+        ),
         f"!: keeps less than {LEAST_RETENTION:.0%} of what the base knew, so takes no rank": any(r.fails for r in rows),
-        "*: loses more on the private world than most do, beyond chance: was it tuned to the public test?": any(
+        "*: loses more in private than most of its class do, beyond chance: a reason to look": any(
             row.tuned_to_public for row in rows
         ),
     }
@@ -145,17 +148,19 @@ def notes(shown: Iterable[Section]) -> list[str]:
 
 
 def markdown(shown: Iterable[Section]) -> str:
-    """The table as GitHub shows it: one for each section."""
+    """The table as GitHub shows it: one for each track, its sections one below the other."""
     shown = list(shown)
     heads = ["rank", "method", "score (95 %)", *(TITLES[axis] for axis in AXES)]
     heads += ["private", "public − private", "kept", "tokens"]
-    rule = ["--:", "---", *["--:"] * (len(heads) - 2)]
     parts = []
-    for section in shown:
-        rows = [heads, rule, *(_cells(row) for row in section.rows)]
-        body = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-        parts.append(f"**{section.track.capitalize()}, {_plain(section.title)}**\n\n{body}\n")
-    return "\n".join([*parts, *(f"{_plain(note)}  " for note in notes(shown))])
+    for track in dict.fromkeys(section.track for section in shown):
+        rows = [heads, ["--:", "---", *["--:"] * (len(heads) - 2)]]
+        for section in (section for section in shown if section.track == track):
+            rows.append(["", f"**{_plain(section.title)}**", *[""] * (len(heads) - 2)])
+            rows += [_cells(row) for row in section.rows]
+        parts.append("".join(f"| {' | '.join(cells)} |\n" for cells in rows))
+    told = "<br>\n".join(_plain(note) for note in notes(shown))
+    return "\n".join([*parts, f"{told}\n"] if told else parts)
 
 
 def _cells(row: Row) -> list[str]:
@@ -191,4 +196,4 @@ def _title(group: tuple[str, ...]) -> str:
     if group[0] == "models":
         return f"on {group[1]}"
     _, release, base, times = group
-    return f"on {release}, base {base}, at most {times.strip()}× the tokens of the articles"
+    return f"on {release}, base {base}, at most {times.strip()}× the tokens of one pass over the articles"

@@ -53,6 +53,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "paraphrases": (1, 64),
     "exposures": (1, 1024),
     "permutations": (0, 16),
+    "replay": (0, 0.9),
+    "known_at_end": (0, 0.9),
     "lora_rank": (1, 256),
     "lora_alpha": (1, 1024),
     "batch": (1, 256),

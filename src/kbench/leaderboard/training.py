@@ -2,12 +2,13 @@
 
 import os
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from kbench.errors import SpecError
 from kbench.generator.seeds import VARIABLE
@@ -19,15 +20,19 @@ from kbench.workers import worker_pool
 if TYPE_CHECKING:
     from kbench.benchmarks.recipe import TrainRecipe
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 _SLACK = 1.05
-"""How far what a recipe will show, which is reckoned from its first pass, may lie above the bound before it is run."""
+"""How far what a recipe will show, which is reckoned, may lie above the bound before it is run."""
 
 
 @dataclass(frozen=True)
 class Order:
     """What is to be trained: a recipe, from the base in a folder, on the closed copy of a release, into `out`.
 
-    Where `bounded`, a recipe that shows more tokens than the largest class allows is refused before it is begun.
+    A recipe that shows more tokens than were `claimed`, where that is given, is refused before it is begun, and so is,
+    where `bounded`, one that shows more than the largest class allows.
     """
 
     closed: Path
@@ -35,15 +40,35 @@ class Order:
     recipe: "TrainRecipe"
     out: Path
     bounded: bool
+    claimed: int | None
+
+
+class _Trainer(Executor):
+    def __init__(self, pools: ExitStack) -> None:
+        self._pools = pools
+        self._pool = self._started()
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        try:
+            return self._pool.submit(fn, *args, **kwargs)
+        except BrokenProcessPool:
+            self._pool = self._started()
+            return self._pool.submit(fn, *args, **kwargs)
+
+    def _started(self) -> Executor:
+        return self._pools.enter_context(worker_pool(1, _begin))
 
 
 @contextmanager
 def trainer() -> Iterator[Executor]:
-    """A process to train in. It is started without the seed of a private world in its environment."""
+    """A process to train in, and where that dies, a new one for what comes next.
+
+    It is started without the seed of a private world in its environment.
+    """
     seed = os.environ.pop(VARIABLE, None)
     try:
-        with worker_pool(1, _begin) as pool:
-            yield pool
+        with ExitStack() as pools:
+            yield _Trainer(pools)
     finally:
         if seed is not None:
             os.environ[VARIABLE] = seed
@@ -60,7 +85,7 @@ def train(order: Order) -> dict[str, Any]:
 
     closed = open_release(order.closed)
     check_styles(closed, order.recipe)
-    if order.bounded and not (order.out / RUN).is_file():
+    if not (order.out / RUN).is_file():
         _check_tokens(closed, order)
     return train_run(closed, order.base, order.recipe, order.out).about
 
@@ -72,17 +97,24 @@ def _begin() -> None:
 def _check_tokens(closed: Release, order: Order) -> None:
     from transformers import AutoTokenizer
 
-    from kbench.benchmarks.packing import training_rows
-
-    recipe, most = order.recipe, CLASSES[-1] * article_pass(closed, Path(order.base))
-    tokenizer = AutoTokenizer.from_pretrained(order.base)
-    first = training_rows(closed, tokenizer, replace(recipe, epochs=1, tokens=None)).tokens
-    if recipe.tokens is None:
-        shown = first * recipe.epochs
-    else:  # a budget is of what is taught; what is replayed and known at the end comes to it
-        shown = round(recipe.tokens / (1 - recipe.replay) / (1 - recipe.known_at_end))
-    if shown > most * _SLACK:
+    shown = shown_tokens(closed, AutoTokenizer.from_pretrained(order.base), order.recipe)
+    most = CLASSES[-1] * article_pass(closed, Path(order.base)) if order.bounded else None
+    if most is not None and shown > most * _SLACK:
         raise SpecError(
             f"the recipe shows about {shown:,} tokens: expected at most {most:,}, {CLASSES[-1]} times one pass over "
             "the articles: give fewer epochs, exposures or tokens"
         )
+    if order.claimed is not None and shown > order.claimed * _SLACK:
+        raise SpecError(
+            f"the recipe shows about {shown:,} tokens, and the entry says that {order.claimed:,} were trained: "
+            "it is not the recipe of this entry"
+        )
+
+
+def shown_tokens(release: Release, tokenizer: Any, recipe: "TrainRecipe") -> int:
+    """About how many tokens a recipe shows of a release, reckoned in the time and memory of one plain pass."""
+    from kbench.benchmarks.packing import taught_tokens
+
+    # In another order a text has about the tokens that it has.
+    taught = recipe.tokens or recipe.epochs * taught_tokens(release, tokenizer, replace(recipe, permutations=0))
+    return round(taught / (1 - recipe.replay) / (1 - recipe.known_at_end))

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from kbench.errors import ReleaseError
+from kbench.errors import OutputError, ReleaseError
 from kbench.generator.named import load_recipe, published
 from kbench.generator.recipe import Recipe
 from kbench.generator.release import generate
-from kbench.ids import json_digest
+from kbench.generator.seeds import commitment
+from kbench.generator.unfinished import described_in
+from kbench.ids import digest_of, json_digest
 from kbench.leaderboard.bases import lab_recipe
 from kbench.leaderboard.closed import closed_copy
 from kbench.leaderboard.entry import Kind, TrackName
@@ -69,8 +71,15 @@ def private_world(name: str, folder: Path, seed: str) -> World:
 
 
 def twin_of(name: str, recipe: Recipe, folder: Path, seed: str) -> World:
-    """The private world of a recipe and another seed. Raises OutputError where `folder` holds that of another seed."""
-    release, _ = generate(replace(recipe, seed=seed, private=True), folder / "release")
+    """The private world of a recipe and another seed. Raises OutputError where `folder` holds that of another seed.
+
+    One seed gives one commitment, in whatever folder: of two re-runs it can be told whether they are of one world.
+    """
+    salt, out = digest_of("kbench leaderboard salt", seed, name)[:32], folder / "release"
+    begun = (described_in(out) or {}).get("seed")
+    if begun and begun != commitment(seed, salt):
+        raise OutputError(f"{out} holds a private world of another seed, or of another salt: give another --out")
+    release, _ = generate(replace(recipe, seed=seed, private=True, salt=salt), out)
     # Its bases know its words, so they lie with it and not in the cache.
     return world_of(name, release, folder, folder / "bases")
 
