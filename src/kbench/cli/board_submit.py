@@ -54,7 +54,7 @@ def submit(
     its reason. Written are ID.json and ID.parquet. With --to-hub the scores are proposed to a model of the Hub, as a
     pull request; the token comes from HF_TOKEN or from `hf auth login`.
 
-    Example: kbench leaderboard submit run-qa-result --id qa-only --title "Questions only"
+    Example: kbench leaderboard submit my-result --id mine --title "Questions"
     """
     check_hub(to_hub, dataset)
     _check_quickly(entry_id, result)

@@ -35,7 +35,7 @@ def verify(
     stay in --out. The process that trains is given a copy without test and control. What is not as claimed is said
     (exit status 1) and the entry is left as it was. An interrupted verification goes on.
 
-    Example: kbench leaderboard verify my-entry --seed-file secret.txt --out work
+    Example: kbench leaderboard verify mine --seed-file secret.txt --out work
     """
     paths = _paths(ids or [], everything, entries)
     found = {path: _read(path) for path in paths}

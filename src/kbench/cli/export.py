@@ -39,7 +39,7 @@ def export(
     ] = None,
     revision: Annotated[str | None, typer.Option(help="A revision of --repo-id.")] = None,
 ) -> None:
-    """Write a release for lm-eval, inspect, TRL or hosted finetuning.
+    """Write a release for lm-eval, inspect, TRL or finetuning APIs.
 
     lm-eval and inspect get tasks that score as `kbench eval` does; TRL and hosted finetuning get the training rows.
 

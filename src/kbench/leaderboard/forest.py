@@ -9,8 +9,8 @@ from kbench.leaderboard.scale import Scale, Tick, score_scale, score_ticks
 from kbench.leaderboard.standing import Line
 from kbench.leaderboard.wording import short
 
-_LABEL, _PANEL, _GAP, _HEAD, _ROW, _FOOT = 200, 120, 26, 28, 24, 26
-_LONGEST = 24
+_LABEL, _PANEL, _GAP, _HEAD, _ROW, _FOOT = 290, 120, 26, 28, 24, 26
+_LONGEST = 38
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from kbench.leaderboard.wording import short
 WIDTH, HEIGHT = 900, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 884, 34, 390
 _AREA = Box(_LEFT, _TOP, _RIGHT, _BOTTOM)
-_LONGEST = 26
+_LONGEST = 36
 """How many letters of a title a label has."""
 
 
