@@ -274,7 +274,7 @@ def test_show_prints_a_table_that_fits_a_terminal(
 
 
 WRONG: list[tuple[list[str], str]] = [
-    (["show", "--entries", "nowhere"], "no entries at nowhere: give --entries, a folder of <id>.json files"),
+    (["show", "--entries", "nowhere"], "no entries at nowhere: call it in a clone of kbench, or give --entries DIR"),
     (["show", "--json", "--markdown"], "are two ways to print the table: give one of them"),
     (["add", "nowhere.json"], "no entry at nowhere.json: give its file, or its id and --entries DIR"),
     (["submit", "nowhere", "--id", "x", "--title", "X"], "no finished result at nowhere"),

@@ -41,6 +41,6 @@ def add(
     if found.unchecked:
         say_aside("the re-run that it holds was not checked: only `kbench leaderboard verify` makes one")
     if not found.is_new:
-        typer.echo(f"{found.path} is this entry already: nothing to do")
+        typer.echo(f"{found.path} was checked and is this entry already: nothing to do")
         return
-    typer.echo(f"added {found.path}, self-reported; reproduce it: kbench leaderboard verify {found.entry.id}")
+    typer.echo(f"added {found.path}, self-reported; reproduce it: kbench leaderboard verify {found.path}")

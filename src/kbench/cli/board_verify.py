@@ -71,6 +71,7 @@ def verify(
                     failed = True
                 else:
                     keep(done, path)
+                    typer.echo(f"wrote {path}")
             except Interrupted:
                 raise
             except KbenchError as error:

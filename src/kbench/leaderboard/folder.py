@@ -56,7 +56,7 @@ def _no_number(name: str) -> NoReturn:
 def read_entries(folder: Path) -> list[Entry]:
     """Every entry of a folder, by id. Raises OutputError where one cannot be read or its file has another name."""
     if not folder.is_dir():
-        raise OutputError(f"no entries at {named(folder)}: give --entries, a folder of <id>.json files")
+        raise OutputError(f"no entries at {named(folder)}: call it in a clone of kbench, or give --entries DIR")
     found = []
     for path in sorted(folder.glob("*.json")):
         entry = read_entry(path)
