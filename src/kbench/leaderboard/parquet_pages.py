@@ -1,4 +1,7 @@
-"""The pages of a Parquet file by their own headers: a footer may say anything, memory is filled by pages."""
+"""The pages of a Parquet file by their own headers: a footer may say anything, memory is filled by pages.
+
+pyarrow shows what a footer says and nothing of pages, and unpacks a page of whatever size before it hands out a row.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
