@@ -12,7 +12,7 @@ nox.options.sessions = ["tests"]
 
 PINS = ("-c", "constraints.txt")
 GROUPS = nox.project.load_toml("pyproject.toml")
-FAST = "not faults and not releases and not tools and not vllm"
+FAST = "not faults and not releases and not tools and not vllm and not board"
 # Two threads that share a busy core train several times slower than one, so tests run side by side on one thread each.
 TEST_ENV = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -39,6 +39,13 @@ def tests(session: nox.Session) -> None:
     """Run the test suite in two workers: minutes on a CPU; the first time installs torch."""
     install(session, ".[train]", "test")
     session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", FAST, *session.posargs, env=TEST_ENV)
+
+
+@nox.session
+def board(session: nox.Session) -> None:
+    """Enter, verify and browse the leaderboard for real, with trainings, a Hub on loopback and Chromium: two minutes."""
+    install(session, ".[train]", "test")
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", "board", *session.posargs, env=TEST_ENV)
 
 
 @nox.session

@@ -38,7 +38,7 @@ from kbench.store import EVAL, MANIFEST, Release, open_release
 from tests.hub import Client, Done, Fault, HubServer, Repo
 from tests.samples import Row, files_under
 
-pytestmark = pytest.mark.xdist_group("hub")
+pytestmark = [pytest.mark.board, pytest.mark.xdist_group("hub")]
 _NUMBERS = count(1)
 PATH = ".eval_results/facts_qa-only.yaml"
 TITLE = "kbench results on my-org/facts (entry qa-only)"

@@ -13,7 +13,7 @@ from kbench.leaderboard.site import build_site
 from tests.board import HOSTILE, write_board
 from tests.browsing import OVERLAPS
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("board")]
+pytestmark = [pytest.mark.board, pytest.mark.browser, pytest.mark.xdist_group("board")]
 
 VISIBLE = "#methods-board tr[data-entry]:visible"
 

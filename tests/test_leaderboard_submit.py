@@ -27,7 +27,7 @@ from kbench.store import Release
 from kbench.studies.lab import lab_base
 from tests.boards import DAY, NAME, SMALL, small_recipe, small_rules
 
-pytestmark = pytest.mark.xdist_group("leaderboard")
+pytestmark = [pytest.mark.board, pytest.mark.xdist_group("leaderboard")]
 LAB: dict[str, Any] = {"replay": 1 / 3, "bf16": True, "epochs": 2}
 
 

@@ -43,6 +43,8 @@ from kbench.studies.lab import LabRecipe, lab_base
 from tests.boards import made_scores
 from tests.samples import files_under, run, tiny
 
+pytestmark = [pytest.mark.board, pytest.mark.xdist_group("verify")]  # one worker makes the worlds for all of them
+
 SMALL = LabRecipe(layers=1, width=32, heads=1, inner=32, batch=64, bf16=False)
 STYLES = ("qa", "article", "statement", "cloze", "numeric", "multihop", "reverse")
 CHIEF = {"subject": "company", "value_type": "entity", "object": "person"}

@@ -21,6 +21,8 @@ from kbench.studies.reader import Lesson, book_of, lessons, names_of, reading
 from kbench.studies.tokenizer import word_tokenizer
 from tests.samples import tiny
 
+pytestmark = [pytest.mark.board, pytest.mark.xdist_group("reader")]
+
 STYLES = ("qa", "statement", "cloze", "numeric", "multihop")
 SMALL = LabRecipe(layers=1, width=32, heads=1, inner=32, batch=64, bf16=False, reader=1)
 PLAIN_RECIPE = "83e5fc262e6a024c8df4487318f0c2bfe3cc8cbb5602eecf06342e6089a67fa4"
