@@ -43,7 +43,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def board(session: nox.Session) -> None:
-    """Enter, verify and browse the leaderboard for real, with trainings, a Hub on loopback and Chromium: two minutes."""
+    """Enter, verify and browse the leaderboard, with trainings, a Hub on loopback and Chromium: two minutes."""
     install(session, ".[train]", "test")
     session.run("pytest", "-n", "2", "--dist", "loadgroup", "-m", "board", *session.posargs, env=TEST_ENV)
 
