@@ -183,7 +183,7 @@ class Samples(_Value):
 
 
 class Rerun(_Value):
-    """One run of the recipe by somebody else: what it scored, the weights it gave, what it took."""
+    """One run of the recipe by `verify`: what it scored, the weights it gave, what it took."""
 
     scores: Scores
     weights: Digest | None = None
@@ -213,7 +213,7 @@ class Entry(_Value):
     """One entry. `recipe` holds what a recipe file sets, and is empty for references and models without one.
 
     `article_pass` is how many tokens one pass over the release's articles has, in the base's own tokens: the unit of
-    the token classes. All of it is what the submitter says; `reproduced` is what somebody else found.
+    the token classes. All of it is what the submitter says; `reproduced` is what a re-run found.
     """
 
     format: Literal[1] = SCHEMA
