@@ -85,7 +85,7 @@ def _board(track: Track, lines: Sequence[Line]) -> Board:
     said = [line for line in own if not line.reproduced]
     if said:
         said.sort(key=lambda line: -line.scores.headline)
-        groups.append(Group("Self-reported", tuple(said), "not re-run by anybody else, so not ranked"))
+        groups.append(Group("Self-reported", tuple(said), "not run again yet, so not ranked"))
     held = {class_of(line.entry) for line in own}
     classes = tuple(name for name in [*(str(times) for times in CLASSES), "over"] if name in held)
     return Board(track, tuple(groups), classes if track.name == "methods" else (), bases)
